@@ -1,0 +1,59 @@
+# `make demo` and `make test` need nothing but Python >= 3.10, make and the package index; they build .venv.
+# The rest is for contributors. ARGS goes to the program behind a target: make test ARGS="-k stream -x"
+
+PYTHON ?= python3
+VENV   := .venv
+BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+PIP    := $(BIN)/python -m pip -qq --disable-pip-version-check install --use-pep517
+
+.PHONY: help demo test check test-matrix manifest record clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo 'make demo         record a few OpenAI calls on this machine and show what was recorded; needs no account'
+	@echo 'make test         the test suite, on the newest openai'
+	@echo 'make check        ruff, mypy, import-linter'
+	@echo 'make test-matrix  the test suite on the oldest and newest openai and between: LANES="floor newest"'
+	@echo 'make manifest     list the methods of the installed openai anew, after a new one or a new patch point'
+	@echo 'make record       record cassettes/ anew'
+	@echo 'make clean        remove what the other targets have built'
+
+demo: $(VENV)/.core
+	$(BIN)/promptlayer-patch demo $(ARGS)
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest $(ARGS)
+
+check: $(VENV)/.dev
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+test-matrix: $(VENV)/.made
+	$(BIN)/python tests/matrix.py $(LANES) -- $(ARGS)
+
+manifest: $(VENV)/.test
+	$(BIN)/python -m tests.manifest.generate
+
+record: $(VENV)/.test
+	$(BIN)/python tests/record.py $(ARGS)
+
+clean:
+	rm -rf .venv .venvs build dist *.egg-info htmlcov .coverage* \
+		.pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
+	find promptlayer_patch tests -type d -name __pycache__ -prune -exec rm -rf {} +
+
+# One stamp for each set of packages: built when setup.cfg has changed, so a second run asks the index for nothing.
+$(VENV)/.core: EXTRAS :=
+$(VENV)/.test: EXTRAS := [test]
+$(VENV)/.dev:  EXTRAS := [dev]
+$(VENV)/.core $(VENV)/.test $(VENV)/.dev: setup.cfg setup.py $(VENV)/.made
+	$(PIP) --editable '.$(EXTRAS)'
+	@touch $@
+
+$(VENV)/.made:
+	@$(PYTHON) -c 'import sys; \
+		sys.exit(sys.version_info < (3, 10) and "Python 3.10 or newer is needed: make PYTHON=...")'
+	$(PYTHON) -m venv --clear $(VENV)
+	@touch $@

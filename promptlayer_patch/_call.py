@@ -1,0 +1,271 @@
+"""The state of one intercepted call while it is under way, on the caller's thread.
+
+Everything kept here already exists and is immutable (bytes, URLs, headers), so that keeping it costs the
+caller nothing; `_decoding` turns it into a `Record` on the worker's thread.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextvars import ContextVar
+from typing import Any
+
+from promptlayer_patch.records import Ending, Failure, Receipt, Rejected
+
+CURRENT: ContextVar[Call | None] = ContextVar("promptlayer_patch_call", default=None)
+"""The call that the code running now belongs to."""
+
+
+class Call:
+    """One call of a create method, from its start until its ending."""
+
+    __slots__ = (
+        "attempts",
+        "body",
+        "chunks",
+        "claimed",
+        "client_type",
+        "content_type",
+        "ended",
+        "ending",
+        "failure",
+        "fields",
+        "files",
+        "headers",
+        "in_finalizer",
+        "keeps_base64",
+        "metadata",
+        "name",
+        "options",
+        "outer_error",
+        "output_size",
+        "pid",
+        "raw_encoded",
+        "receipt",
+        "request_body",
+        "result",
+        "sink",
+        "stamps",
+        "started",
+        "started_at",
+        "status",
+        "streaming",
+        "tags",
+        "unsettled",
+        "url",
+    )
+
+    def __init__(
+        self,
+        name: str,
+        sink: Callable[[Call], None],
+        receipt: Receipt,
+        tags: tuple[str, ...] = (),
+        metadata: Mapping[str, str] | None = None,
+    ) -> None:
+        self.name = name
+        self.sink = sink
+        self.receipt = receipt
+        self.tags = tags
+        self.metadata = metadata or {}
+        self.claimed = False
+        self.streaming = False
+        self.raw_encoded = False
+        self.in_finalizer = False
+        self.keeps_base64 = False
+        self.client_type: type | None = None
+        self.options: Any = None
+        self.url: Any = None
+        self.headers: Any = None
+        self.request_body: bytes | None = None
+        self.fields: Any = None
+        self.files: list[tuple[str, str | None, str | None, int | None]] = []
+        self.body: bytes | None = None
+        self.chunks: list[bytes] = []
+        self.output_size = 0
+        self.stamps: list[float] = []
+        self.result: Any = None
+        self.content_type = ""
+        self.status: int | None = None
+        self.attempts = 1
+        self.ending = Ending.COMPLETE
+        self.failure: Failure | None = None
+        self.ended = 0.0
+        # An exception that was being handled before the call began says nothing about the call.
+        self.outer_error = id(sys.exc_info()[1])
+        self.pid = os.getpid()
+        self.unsettled = [True]
+        self.started_at = time.time()
+        self.started = time.perf_counter()
+
+    def start(self) -> None:
+        """Start the clock (again): a coroutine begins when it is awaited, not when it is made."""
+        self.started_at = time.time()
+        self.started = time.perf_counter()
+
+    def claim(self, client: Any, options: Any) -> bool:
+        """Take this call for the request that is about to go out; false if it already has one."""
+        if self.claimed:
+            return False
+        self.claimed = True
+        self.client_type = type(client)
+        self.options = options
+        return True
+
+    def keep(self, response: Any, retries_taken: int | None) -> None:
+        """Keep what was sent and how it was answered; the body follows by itself."""
+        request = response.request
+        self.request_body = getattr(request, "_content", None)
+        self.url = request.url
+        self.headers = response.headers
+        self.content_type = header(response.headers, "content-type")
+        self.status = response.status_code
+        self.attempts = (retries_taken or 0) + 1
+        self._keep_fields()
+
+    def keep_body(self, body: bytes) -> None:
+        self.output_size = len(body)
+        if is_text(self.content_type):
+            self.body = body
+
+    def backdate(self, response: Any) -> None:
+        """Take the start from the HTTP library, for a call that was noticed only at its end."""
+        elapsed = response.elapsed.total_seconds()
+        self.started -= elapsed
+        self.started_at -= elapsed
+
+    def untapped(self, client: Any, arguments: Mapping[str, Any]) -> None:
+        """Take the request from the arguments of the call, where the tap beneath is missing."""
+        self.claimed = True
+        self.client_type = type(client)
+        self.fields = copied(arguments)
+
+    def fail(self, error: BaseException) -> None:
+        """End the call because the client raised `error`."""
+        if not self.open:
+            return
+        request = getattr(error, "request", None)
+        if self.request_body is None and request is not None:
+            self.request_body = getattr(request, "_content", None)
+            self.url = getattr(request, "url", None)
+            self.attempts = _attempts(getattr(request, "headers", None)) or self.attempts
+        response = getattr(error, "response", None)
+        if response is not None and self.status is None:
+            self.status = getattr(response, "status_code", None)
+            self.headers = getattr(response, "headers", None)
+            self.content_type = header(self.headers, "content-type")
+            self.keep_body(getattr(response, "_content", b""))
+        self.finish(ending_of(error), failure_of(error))
+
+    def finish(self, ending: Ending, failure: Failure | None = None) -> None:
+        """End the call, once; whoever comes later changes nothing."""
+        try:
+            self.unsettled.pop()
+        except IndexError:
+            return
+        self.ended = time.perf_counter()
+        self.ending = ending
+        self.failure = failure
+        if self.pid != os.getpid():
+            self.receipt.settle(Rejected("the call belongs to the process this one was forked from"))
+        elif not self.claimed:
+            self.receipt.settle(Rejected("the call ended before a request was made"))
+        else:
+            self._keep_fields()
+            self.sink(self)
+
+    @property
+    def open(self) -> bool:
+        return bool(self.unsettled)
+
+    @property
+    def size(self) -> int:
+        """About how many bytes this call holds in memory until it is delivered."""
+        held = sum(map(len, self.chunks)) if self.chunks else 0
+        return 1024 + held + len(self.request_body or b"") + len(self.body or b"")
+
+    def _keep_fields(self) -> None:
+        """Without request bytes (multipart, cancelled) keep the fields the client was about to send."""
+        options, self.options = self.options, None
+        if self.request_body is None and options is not None:
+            self.fields = copied(getattr(options, "json_data", None))
+            self.files = described_files(getattr(options, "files", None))
+            if self.url is None:
+                self.url = getattr(options, "url", None)
+
+
+def ending_of(error: BaseException) -> Ending:
+    """`CANCELLED` for a cancellation or interrupt, `PROVIDER_ERROR` for everything else."""
+    return Ending.CANCELLED if is_cancellation(error) else Ending.PROVIDER_ERROR
+
+
+def is_cancellation(error: BaseException) -> bool:
+    # asyncio's and trio's cancellations, Ctrl-C, sys.exit() and a closed coroutine are the ones that
+    # are not an `Exception`; so is every other way of telling a call to stop.
+    return not isinstance(error, Exception)
+
+
+def failure_of(error: BaseException) -> Failure:
+    """What `error` says, as plain strings: the exception itself would keep the caller's frames alive."""
+    try:
+        message = str(error)
+    except Exception:
+        message = ""
+    status = getattr(error, "status_code", None)
+    return Failure(type(error).__name__, message, status if isinstance(status, int) else None)
+
+
+def copied(value: Any, depth: int = 64) -> Any:
+    """`value` with containers of its own and the leaves shared: later edits by the caller do not show."""
+    if depth and isinstance(value, Mapping):
+        return {key: copied(item, depth - 1) for key, item in value.items()}
+    if depth and isinstance(value, (list, tuple)):
+        return [copied(item, depth - 1) for item in value]
+    return value
+
+
+def described_files(files: Any) -> list[tuple[str, str | None, str | None, int | None]]:
+    """`(field, file name, content type, bytes)` of every file of a multipart body; never its contents."""
+    pairs = files.items() if isinstance(files, Mapping) else files or ()
+    return [_described(field, file) for field, file in pairs]
+
+
+def _described(field: str, file: Any) -> tuple[str, str | None, str | None, int | None]:
+    name = kind = None
+    content = file
+    if isinstance(file, tuple):
+        name, content = file[0], file[1]
+        kind = file[2] if len(file) > 2 else None
+    if name is None and isinstance(getattr(content, "name", None), str):
+        name = os.path.basename(content.name)
+    return field, name, kind, _size(content)
+
+
+def _size(content: Any) -> int | None:
+    if isinstance(content, (bytes, bytearray, str)):
+        return len(content)
+    try:
+        if hasattr(content, "getbuffer"):
+            return int(content.getbuffer().nbytes)
+        return os.fstat(content.fileno()).st_size
+    except Exception:
+        return None  # a pipe or a file-like object that cannot say
+
+
+def _attempts(headers: Any) -> int | None:
+    count = header(headers, "x-stainless-retry-count")
+    return int(count) + 1 if count.isdigit() else None
+
+
+def is_text(content_type: str) -> bool:
+    """Whether a body of this type is kept; of anything else only the size is."""
+    return not content_type or any(part in content_type for part in ("event-stream", "json", "text/"))
+
+
+def header(headers: Any, name: str) -> str:
+    """The value of a header, or an empty string."""
+    value = headers.get(name) if headers is not None else None
+    return value if isinstance(value, str) else ""

@@ -1,0 +1,274 @@
+"""Following one OpenAI call from the wrapper around it to its ending, on the caller's thread.
+
+Two layers meet here. The wrapper around a create method (`around_call`) names the call, takes our own options
+out and reads the scope. The tap beneath (`around_request`, `around_response`) sees every HTTP request and
+response of the client: it adds them to the open call, or opens one for what arrives without (bound methods
+taken before `install()`, `client.post()`, assistants streams).
+
+Every step of ours stands in a `try` of its own, apart from the user's call, so that none can reach it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from types import CoroutineType
+from typing import Any, TypeAlias
+
+from promptlayer_patch import _scope, _streams
+from promptlayer_patch._call import CURRENT, Call
+from promptlayer_patch._call_options import OURS, RAW_HEADER, checked, hold, with_id
+from promptlayer_patch._guard import report
+from promptlayer_patch._receipts import remember
+from promptlayer_patch._settings import Settings
+from promptlayer_patch._unawaited import Unawaited, like
+from promptlayer_patch.records import Ending, Receipt
+
+Wrapper: TypeAlias = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
+Sink: TypeAlias = Callable[[Call], None]
+NameOf: TypeAlias = Callable[[str, str], "str | None"]
+"""Name of the method behind an HTTP method and a URL, if its calls are recorded."""
+
+_HELPER_HEADER = "X-Stainless-Helper-Method"
+
+
+def _to_nobody(_: Call) -> None: ...
+
+
+NOBODY = Call("", _to_nobody, Receipt())
+"""Stands in for the open call while a request runs that is none of its business."""
+NOBODY.claimed = True
+NOBODY.unsettled.clear()
+
+
+class Capture:
+    """What the wrappers do; one for the life of the process, switched on and off."""
+
+    def __init__(self, name_of: NameOf) -> None:
+        self.active = False
+        self.tapped = True
+        """Whether the tap is in place; without it a call is captured from its arguments and result."""
+        self._name_of = name_of
+        self._sink: Sink = _to_nobody
+        self._urge: Callable[[], object] | None = None
+        self._tags: tuple[str, ...] = ()
+        self._metadata: Mapping[str, str] = {}
+
+    def switch_on(self, settings: Settings, sink: Sink, urge: Callable[[], object]) -> None:
+        """Hand every call that ends from now on to `sink`; `urge` is called when somebody waits for an id."""
+        self._tags, self._metadata = settings.tags, settings.metadata
+        self._sink, self._urge = sink, urge
+        self.active = True
+
+    def switch_off(self) -> None:
+        self.active = False
+
+    def around_call(self, name: str) -> Wrapper:
+        """The wrapper for a create method of this name."""
+
+        def wrapper(
+            wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+        ) -> Any:
+            if not self.active:
+                return wrapped(*args, **kwargs)
+            extra: tuple[str, ...] = ()
+            wants_id = False
+            if "pl_tags" in kwargs or "return_pl_id" in kwargs:
+                extra, wants_id = checked(kwargs)
+                kwargs = {key: value for key, value in kwargs.items() if key not in OURS}
+            call = None
+            try:
+                call = self._begin(name, instance, kwargs, extra)
+            except Exception as fault:
+                report("opening a record", fault)
+            result = wrapped(*args, **kwargs) if call is None else self._follow(call, wrapped, args, kwargs)
+            return with_id(result, call, kwargs) if wants_id else result
+
+        return wrapper
+
+    def around_helper(self, name: str) -> Wrapper:
+        """The wrapper for a `.stream()` method: its manager makes the request later, through `create`."""
+
+        def wrapper(
+            wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+        ) -> Any:
+            if not self.active or not ("pl_tags" in kwargs or "return_pl_id" in kwargs):
+                return wrapped(*args, **kwargs)
+            extra, wants_id = checked(kwargs)
+            kwargs = {key: value for key, value in kwargs.items() if key not in OURS}
+            receipt = Receipt(self._urge)
+            held = _scope.expecting(receipt, extra)
+            with held:
+                manager = wrapped(*args, **kwargs)
+            try:
+                hold(manager, held)
+            except Exception as fault:
+                report(f"tagging {name}", fault)
+            return (manager, receipt) if wants_id else manager
+
+        return wrapper
+
+    def around_request(
+        self, wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """The wrapper for the client's `request`, sync or async: one call, HTTP retries included."""
+        if not self.active:
+            return wrapped(*args, **kwargs)
+        call = None
+        try:
+            call = self._departing(instance, args[1] if len(args) > 1 else kwargs["options"])
+        except Exception as fault:
+            report("following a request", fault)
+        if call is None:
+            return wrapped(*args, **kwargs)
+        return self._follow(call, wrapped, args, kwargs)
+
+    def around_response(
+        self, wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """The wrapper for the client's `_process_response`, sync or async: the last attempt's response."""
+        if self.active:
+            try:
+                self._arrived(instance, kwargs)
+            except Exception as fault:
+                report("keeping a response", fault)
+        return wrapped(*args, **kwargs)
+
+    def _begin(self, name: str, resource: Any, kwargs: dict[str, Any], extra: tuple[str, ...]) -> Call | None:
+        if _scope.suppressed():
+            return None
+        helper = _named_by_helper(kwargs.get("extra_headers"))
+        call = self._open(helper or name, extra)
+        call.keeps_base64 = kwargs.get("encoding_format") == "base64"
+        if not self.tapped:
+            call.untapped(getattr(resource, "_client", None), kwargs)
+        return call
+
+    def _open(self, name: str, extra: tuple[str, ...] = ()) -> Call:
+        tags, metadata = _scope.merged(self._tags, self._metadata, extra)
+        receipt = _scope.expected() or Receipt(self._urge)
+        call = Call(name, self._sink, receipt, tags, metadata)
+        _scope.hand_out(receipt)
+        return call
+
+    def _open_for(self, client: Any, options: Any) -> Call | None:
+        """A call for a request that no create method announced, if its kind is recorded."""
+        if _scope.suppressed():
+            return None
+        name = self._name_of(options.method, options.url)
+        if name is None:
+            return None
+        call = self._open(_named_by_helper(options.headers) or name)
+        call.claim(client, options)
+        return call
+
+    def _departing(self, client: Any, options: Any) -> Call | None:
+        """The call to follow around this request; `None` if it needs none of its own."""
+        current = CURRENT.get()
+        if current is None:
+            return self._open_for(client, options)
+        if current.claim(client, options) or current.options is options:
+            return None
+        return self._open_for(client, options) or NOBODY
+
+    def _arrived(self, client: Any, kwargs: dict[str, Any]) -> None:
+        response, options = kwargs["response"], kwargs["options"]
+        call = CURRENT.get()
+        if call is None:
+            # Another tool's patch went round our `request`.
+            call = self._open_for(client, options)
+            if call is not None:
+                _keep(call, response, kwargs)
+                if not call.streaming:
+                    call.backdate(response)
+                    call.finish(Ending.COMPLETE)
+        elif call.open:
+            call.claim(client, options)
+            _keep(call, response, kwargs)
+
+    def _follow(
+        self, call: Call, wrapped: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        token = CURRENT.set(call)
+        try:
+            result = wrapped(*args, **kwargs)
+        except BaseException as error:
+            try:
+                call.fail(error)
+            except Exception as fault:
+                report("recording a failed call", fault)
+            raise
+        finally:
+            CURRENT.reset(token)
+        if isinstance(result, CoroutineType):
+            return like(result, self._follow_async(Unawaited(result, call), call))
+        try:
+            self._returned(call, result)
+        except Exception as fault:
+            report("recording a call", fault)
+        return result
+
+    async def _follow_async(self, unawaited: Unawaited, call: Call) -> Any:
+        coroutine, unawaited.coroutine = unawaited.coroutine, None
+        try:
+            call.start()
+        except Exception as fault:
+            report("timing a call", fault)
+        token = CURRENT.set(call)
+        try:
+            result = await coroutine
+        except BaseException as error:
+            try:
+                call.fail(error)
+            except Exception as fault:
+                report("recording a failed call", fault)
+            raise
+        finally:
+            try:
+                CURRENT.reset(token)
+            except ValueError:
+                pass  # closed from another context, which has no use for the value either
+        try:
+            self._returned(call, result)
+        except Exception as fault:
+            report("recording a call", fault)
+        return result
+
+    def _returned(self, call: Call, result: Any) -> None:
+        if call is NOBODY:
+            return
+        remember(result, call.receipt)
+        if call.streaming:
+            return  # the stream ends the call
+        if call.claimed and call.status is None:
+            call.result = result  # the tap saw no response: `_decoding` dumps what was returned
+            body = getattr(result, "response", None)
+            if not self.tapped and hasattr(body, "iter_bytes"):
+                _keep(call, body, {"stream": True})
+                return
+        call.finish(Ending.COMPLETE)
+
+
+def _named_by_helper(headers: Any) -> str | None:
+    """The name that `.stream()` and `.parse()` send along in a header of their own."""
+    if isinstance(headers, Mapping):
+        name = headers.get(_HELPER_HEADER)
+        if isinstance(name, str):
+            return f"openai.{name}"
+    return None
+
+
+def _keep(call: Call, response: Any, kwargs: Mapping[str, Any]) -> None:
+    """Keep the response; the body now if it is the caller's to have at once, else while it is read."""
+    call.keep(response, kwargs.get("retries_taken"))
+    if hasattr(response, "_content") and not _is_left_unread(kwargs):
+        call.keep_body(response.content)
+    else:
+        _streams.watch(response, call)
+
+
+def _is_left_unread(kwargs: Mapping[str, Any]) -> bool:
+    """Whether the application reads the body itself, even where a fake transport already holds it."""
+    headers = getattr(kwargs.get("options"), "headers", None)
+    return bool(kwargs.get("stream")) or (
+        isinstance(headers, Mapping) and headers.get(RAW_HEADER) == "stream"
+    )

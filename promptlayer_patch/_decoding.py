@@ -1,0 +1,200 @@
+"""A finished `Call` as a `Record`. On the worker's thread: here bytes are decoded, streams put together."""
+
+from __future__ import annotations
+
+import array
+import base64
+import json
+import mimetypes
+import re
+import sys
+import zlib
+from collections.abc import Mapping
+from typing import Any
+
+from promptlayer_patch._call import Call, header
+from promptlayer_patch._folding import Folded, fold_stream
+from promptlayer_patch.records import Ending, Failure, Record
+
+_KEYS = re.compile(r"\b(?:sk|pl|rk)[-_][A-Za-z0-9_*-]{12,}|(?<=Bearer )[A-Za-z0-9._-]{12,}")
+"""API keys, as providers quote them in error messages."""
+
+_LEFT_OUT = frozenset({"NotGiven", "Omit"})
+"""Types of the objects by which the client marks arguments that were left out."""
+
+
+def record_of(call: Call) -> Record:
+    """Everything `call` kept, decoded. What cannot be decoded is kept as text, so no data makes it fail."""
+    body = _body(call)
+    folded = fold_stream(body) if body is not None and _is_event_stream(call, body) else None
+    response = folded.response if folded else _response(call, body)
+    client, provider = _client(call.client_type)
+    ending, failure = _verdict(call, folded, response)
+    return Record(
+        id=call.receipt.record_id,
+        function_name=call.name,
+        client=client,
+        provider=provider,
+        endpoint=_endpoint(call.url),
+        request=_request(call),
+        response=response,
+        streamed=folded is not None,
+        started_at=call.started_at,
+        ended_at=_wall_time(call, call.ended),
+        first_token_at=_first_token_at(call, folded),
+        ending=ending,
+        error=failure,
+        status=call.status,
+        attempts=call.attempts,
+        provider_request_id=header(call.headers, "x-request-id") or None,
+        tags=call.tags,
+        metadata=call.metadata,
+        sdk_version=getattr(sys.modules.get("openai._version"), "__version__", None),
+    )
+
+
+def _body(call: Call) -> bytes | None:
+    body = b"".join(call.chunks) if call.chunks else call.body
+    if body is None or not call.raw_encoded:
+        return body
+    match header(call.headers, "content-encoding").lower():
+        case "":
+            return body
+        case "gzip":
+            return _inflated(body, zlib.MAX_WBITS | 16)
+        case "deflate":
+            return _inflated(body, zlib.MAX_WBITS)
+    return None
+
+
+def _inflated(body: bytes, window: int) -> bytes | None:
+    try:
+        return zlib.decompressobj(window).decompress(body)  # an object: the stream may have been cut
+    except zlib.error:
+        return None
+
+
+def _is_event_stream(call: Call, body: bytes) -> bool:
+    # Some compatible servers stream events under another content type.
+    return "event-stream" in call.content_type or body[:64].lstrip().startswith((b"data:", b"event:"))
+
+
+def _response(call: Call, body: bytes | None) -> Any:
+    if call.result is not None:
+        return _dumped(call.result)
+    if body is None:
+        if not call.output_size:
+            return None
+        return {"content_type": call.content_type, "bytes": call.output_size}
+    data = _decoded(body)
+    if not call.keeps_base64:
+        _decode_vectors(data)
+    return data
+
+
+def _decoded(body: bytes) -> Any:
+    if not body:
+        return None
+    try:
+        return json.loads(body)
+    except (ValueError, RecursionError):
+        return body.decode("utf-8", "replace")
+
+
+def _decode_vectors(data: Any) -> None:
+    """Give embeddings as floats, as the client returns them; it asks for base64 on its own account."""
+    items = data.get("data") if isinstance(data, dict) else None
+    for item in items if isinstance(items, list) else ():
+        if isinstance(item, dict) and isinstance(item.get("embedding"), str):
+            floats = array.array("f")
+            try:
+                floats.frombytes(base64.b64decode(item["embedding"]))
+            except ValueError:
+                continue
+            if sys.byteorder == "big":
+                floats.byteswap()
+            item["embedding"] = floats.tolist()
+
+
+def _dumped(result: Any) -> Any:
+    """A result as data, where only the object is at hand."""
+    for method in ("to_dict", "model_dump"):
+        dump = getattr(result, method, None)
+        if callable(dump):
+            try:
+                return dump()
+            except Exception:
+                continue
+    return result if isinstance(result, (str, dict, list)) else None
+
+
+def _request(call: Call) -> dict[str, Any]:
+    if call.request_body is not None:
+        data = _decoded(call.request_body)
+        return data if isinstance(data, dict) else {"body": data}
+    fields = call.fields if isinstance(call.fields, Mapping) else {}
+    request = {key: value for key, value in fields.items() if type(value).__name__ not in _LEFT_OUT}
+    for field, name, kind, size in call.files:
+        file = {"name": name, "type": kind or mimetypes.guess_type(name or "")[0], "bytes": size}
+        plain = field.removesuffix("[]")
+        request[plain] = [*request[plain], file] if isinstance(request.get(plain), list) else file
+    return request
+
+
+def _verdict(call: Call, folded: Folded | None, response: Any) -> tuple[Ending, Failure | None]:
+    """How the call ended, now that the body has been read: a provider may report its failure there."""
+    ending, failure = call.ending, call.failure
+    reported = folded.error if folded else None
+    if reported is None and isinstance(response, Mapping) and response.get("status") == "failed":
+        found = response.get("error")
+        reported = found if isinstance(found, Mapping) else {"message": "the response failed"}
+    if reported is not None and ending is not Ending.CANCELLED:
+        if ending is not Ending.PROVIDER_ERROR or failure is None:
+            failure = _reported(reported)
+        ending = Ending.PROVIDER_ERROR
+    if failure is not None:
+        failure = Failure(failure.type, _KEYS.sub("***", failure.message), failure.status)
+    return ending, failure
+
+
+def _reported(error: Mapping[str, Any]) -> Failure:
+    kind = error.get("type") or error.get("code") or "error"
+    return Failure(str(kind), str(error.get("message") or ""), None)
+
+
+def _first_token_at(call: Call, folded: Folded | None) -> float | None:
+    """When the network handed over the chunk in which the first output stands."""
+    if not call.stamps:
+        return None
+    if folded is None:
+        return None if call.chunks else _wall_time(call, call.stamps[0])
+    if folded.first_output_at is None:
+        return None
+    seen = 0
+    for chunk, stamp in zip(call.chunks, call.stamps, strict=False):
+        seen += len(chunk)
+        if seen >= folded.first_output_at:
+            return _wall_time(call, stamp)
+    return None
+
+
+def _wall_time(call: Call, stamp: float) -> float:
+    return call.started_at + (stamp - call.started)
+
+
+def _client(client_type: type | None) -> tuple[str | None, str]:
+    """The class to name and the provider, of a client that may be a subclass of the user's."""
+    names = [base.__name__ for base in (client_type.__mro__ if client_type else ())]
+    provider = "openai.azure" if any("Azure" in name for name in names) else "openai"
+    if any("ModuleClient" in name for name in names):
+        return None, provider
+    known = ("AsyncAzureOpenAI", "AzureOpenAI", "AsyncOpenAI", "OpenAI")
+    return next((name for name in names if name in known), None), provider
+
+
+def _endpoint(url: Any) -> str:
+    if url is None:
+        return ""
+    if isinstance(url, str):
+        return url.partition("?")[0]
+    return f"{url.scheme}://{url.netloc.decode('ascii', 'replace')}{url.path}"

@@ -1,0 +1,62 @@
+"""The text/event-stream format: bytes in, events out."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from typing import NamedTuple
+
+__all__ = ["DONE", "Event", "parse_events"]
+
+DONE = "[DONE]"
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+_BLANK = (b"\n", b"\r\n", b"\r")
+
+
+class Event(NamedTuple):
+    """One event that has data."""
+
+    event: str | None
+    """Its name, where it has one."""
+    data: str
+    end: int
+    """Offset in the body just after the event."""
+
+
+def parse_events(body: bytes) -> Iterator[Event]:
+    """Yield the events of `body` that have data.
+
+    An event at the very end that lacks its blank line is yielded if its data is whole: JSON, or `[DONE]`.
+    """
+    position = len(_BYTE_ORDER_MARK) if body.startswith(_BYTE_ORDER_MARK) else 0
+    name: str | None = None
+    data: list[bytes] = []
+    for line in body[position:].splitlines(keepends=True):
+        position += len(line)
+        if line in _BLANK:
+            if data:
+                yield Event(name, _text(data), position)
+                data = []
+            name = None
+            continue
+        field, _, value = line.rstrip(b"\r\n").partition(b":")
+        if field == b"data":
+            data.append(value[1:] if value[:1] == b" " else value)
+        elif field == b"event":
+            name = value.removeprefix(b" ").decode("utf-8", "replace") or None
+    if data and _is_whole(_text(data)):
+        yield Event(name, _text(data), position)
+
+
+def _text(lines: list[bytes]) -> str:
+    return b"\n".join(lines).decode("utf-8", "replace")
+
+
+def _is_whole(text: str) -> bool:
+    if text.startswith(DONE):
+        return True
+    try:
+        json.loads(text)
+    except (ValueError, RecursionError):
+        return False
+    return True

@@ -1,0 +1,44 @@
+"""Our bugs stay ours: a fault in the data path is logged once per kind and never raised into the host."""
+
+from __future__ import annotations
+
+import logging
+import traceback
+
+log = logging.getLogger("promptlayer_patch")
+
+
+_reported: set[tuple[str, str]] = set()
+
+
+def report(doing: str, fault: BaseException) -> None:
+    """Log that `fault` happened while we were `doing` something; the first of its kind at WARNING.
+
+    Callers write `try: ... except Exception as fault: report(...)` in place. A context manager would read
+    better, but then a fault in the guard itself would reach the user's call.
+    """
+    try:
+        kind = (doing, type(fault).__name__)
+        level = logging.DEBUG if kind in _reported else logging.WARNING
+        _reported.add(kind)
+        log.log(level, "%s failed: %s at %s; your call was not affected", doing, kind[1], _place(fault))
+    except Exception:
+        pass
+
+
+def warn_once(kind: str, message: str, *args: object) -> None:
+    """Log a WARNING the first time this kind of thing happens, DEBUG after that."""
+    level = logging.DEBUG if (kind, "") in _reported else logging.WARNING
+    _reported.add((kind, ""))
+    log.log(level, message, *args)
+
+
+def forget_reports() -> None:
+    """Let every kind of fault be reported again; called by a new `install()`."""
+    _reported.clear()
+
+
+def _place(fault: BaseException) -> str:
+    # The place only: an exception's text may quote a prompt.
+    frames = traceback.extract_tb(fault.__traceback__)
+    return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "unknown place"

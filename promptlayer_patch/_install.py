@@ -1,0 +1,271 @@
+"""Composition root: the only module that knows all the parts."""
+
+from __future__ import annotations
+
+import atexit
+import importlib
+import logging
+import sys
+import threading
+import time
+from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+from promptlayer_patch._arrival import Arrival
+from promptlayer_patch._guard import forget_reports, log
+from promptlayer_patch._parcels import Stats
+from promptlayer_patch._settings import Destination, Settings, read_settings
+from promptlayer_patch._worker import Worker
+from promptlayer_patch.exporters import open_exporter, split
+from promptlayer_patch.records import Delivered, Receipt, Rejected
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from promptlayer_patch._call import Call
+    from promptlayer_patch._capture import Capture
+    from promptlayer_patch._patching import Patcher
+    from promptlayer_patch.exporters import Exporter
+    from promptlayer_patch.records import Record
+
+
+def install(
+    *,
+    tags: Iterable[str] | None = None,
+    metadata: Mapping[str, str] | None = None,
+    api_key: str | None = None,
+    base_url: str | None = None,
+    to: Destination | Sequence[Destination] | None = None,
+    shutdown_timeout_s: float | None = None,
+    queue_max_records: int | None = None,
+    queue_max_bytes: int | None = None,
+) -> None:
+    """Record every OpenAI call of this process from now on, until `uninstall()`.
+
+    May be called before or after `import openai` (which it does not import), and before or after clients are
+    made. A second call replaces the settings of the first. What is not given here is taken from the
+    environment variable `PROMPTLAYER_` and the name of the option, then from the default.
+
+    Args:
+        tags: put on every request of the process.
+        metadata: strings by strings, put on every request.
+        api_key: PromptLayer's key.
+        base_url: of PromptLayer, or of a server that speaks its protocol.
+        to: where records go: `"promptlayer:"`, `"local:[path]"`, `"jsonl:path"`, `"memory:"`, `"console:"`,
+            an object with `export(batch)` and `close()`, or a list of these. Left out: PromptLayer if there
+            is a key, else the local store.
+        shutdown_timeout_s: the longest that delivering the rest may hold up the end of the process, in
+            seconds (2).
+        queue_max_records: records that may wait in memory before new ones are dropped (10,000).
+        queue_max_bytes: bytes that may wait in memory (64 MiB).
+
+    Raises `InvalidArgument`, which names the argument or variable that is wrong; nothing is changed then.
+    """
+    settings = read_settings(
+        tags=tags,
+        metadata=metadata,
+        api_key=api_key,
+        base_url=base_url,
+        to=to,
+        shutdown_timeout_s=shutdown_timeout_s,
+        queue_max_records=queue_max_records,
+        queue_max_bytes=queue_max_bytes,
+    )
+    for destination in settings.to:
+        _check(destination, settings)
+    _process.install(settings)
+
+
+def uninstall() -> None:
+    """Stop recording, restore the original methods, and deliver what is queued.
+
+    Waits up to `shutdown_timeout_s` for the delivery. Does nothing if nothing is installed.
+    """
+    _process.uninstall()
+
+
+def flush(timeout_s: float = 5.0) -> bool:
+    """Deliver everything that is queued now; false if `timeout_s` seconds were not enough."""
+    pipeline = _process.pipeline
+    return pipeline.flush(timeout_s) if pipeline is not None else True
+
+
+def stats() -> Stats:
+    """What became of the records since `install()`, summed over all destinations."""
+    pipeline = _process.pipeline
+    return pipeline.stats() if pipeline is not None else Stats()
+
+
+class Pipeline:
+    """The way of a finished call to all destinations of one `install()`."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._timeout_s = settings.shutdown_timeout_s
+        self._workers = [
+            Worker(
+                _opener(destination, settings),
+                _decode,
+                max_records=settings.queue_max_records,
+                max_bytes=settings.queue_max_bytes,
+            )
+            for destination in settings.to
+        ]
+
+    def put(self, call: Call) -> None:
+        settle = call.receipt.settle
+        if len(self._workers) > 1:
+            settle = _Votes(call.receipt, len(self._workers)).settle
+        for worker in self._workers:
+            worker.put(call, settle, may_start=not call.in_finalizer)
+
+    def urge(self) -> None:
+        for worker in self._workers:
+            worker.urge()
+
+    def flush(self, timeout_s: float) -> bool:
+        return _all_in_time([worker.flush for worker in self._workers], timeout_s)
+
+    def close(self) -> bool:
+        return _all_in_time([worker.close for worker in self._workers], self._timeout_s)
+
+    def stats(self) -> Stats:
+        return sum((worker.stats() for worker in self._workers), Stats())
+
+
+class _Votes:
+    """Settles one receipt from several destinations: by the first id, or when the last has answered."""
+
+    def __init__(self, receipt: Receipt, destinations: int) -> None:
+        self._receipt = receipt
+        self._missing = destinations
+        self._lock = threading.Lock()
+
+    def settle(self, outcome: Delivered | Rejected) -> None:
+        with self._lock:
+            self._missing -= 1
+            last = self._missing == 0
+        if last or (isinstance(outcome, Delivered) and outcome.request_id is not None):
+            self._receipt.settle(outcome)
+
+
+class _Process:
+    """What is installed in this process."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._arrival = Arrival("openai", self._openai_arrives)
+        self._settings = Settings()
+        self._capture: Capture | None = None
+        self._patcher: Patcher | None = None
+        self._at_exit = False
+        self.pipeline: Pipeline | None = None
+
+    def install(self, settings: Settings) -> None:
+        with self._lock:
+            before = self.pipeline
+            forget_reports()
+            self._settings = settings
+            self.pipeline = Pipeline(settings)
+            if not self._at_exit:
+                # Registered before most handlers of the application, so run after them.
+                atexit.register(self._end)
+                self._at_exit = True
+            if self._capture is None:
+                self._arrival.wait()
+            else:
+                self._switch_on(self._capture)
+            _say_where(settings)
+        if before is not None:
+            before.close()
+
+    def uninstall(self) -> None:
+        with self._lock:
+            before, self.pipeline = self.pipeline, None
+            self._arrival.forget()
+            if self._capture is not None and self._patcher is not None:
+                self._capture.switch_off()
+                self._patcher.remove()
+        if before is not None:
+            before.close()
+
+    def _openai_arrives(self) -> None:
+        """Load what is needed to patch openai; not before somebody imports it."""
+        from promptlayer_patch._capture import Capture
+        from promptlayer_patch._patching import Patcher, Routes
+        from promptlayer_patch.instrumentation.openai import OPENAI
+
+        with self._lock:
+            if self._capture is None:
+                self._capture = Capture(Routes(OPENAI).name_of)
+                self._patcher = Patcher(OPENAI, self._capture)
+            if self.pipeline is not None:
+                self._switch_on(self._capture)
+
+    def _switch_on(self, capture: Capture) -> None:
+        pipeline, patcher = self.pipeline, self._patcher
+        if pipeline is not None and patcher is not None:
+            capture.switch_on(self._settings, pipeline.put, pipeline.urge)
+            patcher.apply()
+
+    def _end(self) -> None:
+        """At interpreter exit: end the streams that are still open and deliver what can be."""
+        streams = sys.modules.get("promptlayer_patch._streams")
+        if streams is not None:
+            streams.abandon_all()
+        pipeline = self.pipeline
+        if pipeline is not None:
+            pipeline.close()
+
+
+_process = _Process()
+
+
+def _check(destination: Destination, settings: Settings) -> None:
+    """Refuse a destination that cannot work, now and not on the worker's thread."""
+    if isinstance(destination, str):
+        scheme, target = split(destination)
+        check: Any = getattr(importlib.import_module(f"promptlayer_patch.exporters.{scheme}"), "check", None)
+        if check is not None:
+            check(target, settings)
+
+
+def _opener(destination: Destination, settings: Settings) -> Callable[[], Exporter]:
+    if isinstance(destination, str):
+        return lambda: open_exporter(destination, settings)
+    return lambda: destination
+
+
+def _decode(call: Call) -> Record:
+    from promptlayer_patch._decoding import record_of  # not needed before the first record
+
+    return record_of(call)
+
+
+def _all_in_time(steps: Sequence[Callable[[float], bool]], timeout_s: float) -> bool:
+    """Call each step with what is left of the time; whether all succeeded."""
+    deadline = time.monotonic() + timeout_s
+    done = [step(max(0.0, deadline - time.monotonic())) for step in steps]
+    return all(done)
+
+
+def _say_where(settings: Settings) -> None:
+    places = [_place(destination, settings) for destination in settings.to]
+    if settings.fell_back:
+        log.warning(
+            "PROMPTLAYER_API_KEY is not set: OpenAI requests are recorded in the local store %s; "
+            "promptlayer_patch.install(to=...) chooses another place",
+            settings.local_db,
+        )
+    elif log.isEnabledFor(logging.INFO):
+        log.info("OpenAI requests are recorded in %s", ", ".join(places))
+
+
+def _place(destination: Destination, settings: Settings) -> str:
+    match destination:
+        case "promptlayer:":
+            return settings.base_url
+        case "local:":
+            return f"the local store {settings.local_db}"
+        case str():
+            return destination
+    return type(destination).__name__

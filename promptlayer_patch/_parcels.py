@@ -1,0 +1,55 @@
+"""What the worker handles: a finished call under way to one destination, and the account of all of them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from promptlayer_patch.records import Delivered, Record, Rejected
+
+if TYPE_CHECKING:
+    from promptlayer_patch._call import Call
+
+_FIRST_WAIT_S = 0.5
+_LONGEST_WAIT_S = 60.0
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """What became of the records so far; at any moment recorded = delivered + queued + rejected + dropped."""
+
+    recorded: int = 0
+    """Calls handed to the queue."""
+    delivered: int = 0
+    queued: int = 0
+    """In memory, waiting for their first or their next delivery."""
+    rejected: int = 0
+    """Refused by the destination."""
+    dropped: int = 0
+    """Given up: the queue was full, or the process ended first."""
+    retried: int = 0
+    """Deliveries that had to be tried again, each try counted."""
+
+    def __add__(self, other: Stats) -> Stats:
+        return Stats(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
+
+
+@dataclass(slots=True)
+class Parcel:
+    """A finished call on its way to one destination."""
+
+    call: Call
+    settle: Callable[[Delivered | Rejected], None]
+    size: int
+    record: Record | None = None
+    attempts: int = 0
+    due: float = 0.0
+
+
+def wait_before(attempt: int, after_s: float | None) -> float:
+    if after_s is not None:
+        return after_s
+    # Full jitter, so that many processes do not come back in step.
+    return random.uniform(0.0, min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(attempt, 10)))

@@ -1,0 +1,229 @@
+"""Putting wrappers around the methods of a library, and taking them away again. The only user of wrapt."""
+
+from __future__ import annotations
+
+import operator
+import re
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from types import ModuleType
+from typing import Any, Protocol
+from urllib.parse import urlsplit
+
+import wrapt
+
+from promptlayer_patch._guard import report, warn_once
+
+Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
+
+
+@dataclass(frozen=True, slots=True)
+class PatchPoint:
+    """One create method, of a resource class and of its `Async` twin."""
+
+    resource: str
+    """Where it hangs on the client, for example `chat.completions`."""
+    method: str
+    """Class and method, for example `Completions.create`."""
+    route: str
+    """Path it posts to; `{}` stands for one segment."""
+    helper: bool = False
+    """Makes no request itself but returns a manager that makes it later."""
+
+    @property
+    def name(self) -> str:
+        return f"{self.resource}.{self.method.rpartition('.')[2]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Instrumentation:
+    """What is intercepted in one library."""
+
+    library: str
+    points: tuple[PatchPoint, ...]
+    client_module: str
+    clients: tuple[str, ...]
+    """The client classes beneath which the tap goes."""
+
+    def name(self, point: PatchPoint) -> str:
+        return f"{self.library}.{point.name}"
+
+    def modules(self, point: PatchPoint) -> tuple[str, str]:
+        """Where the class may be defined: over the years some of these modules became packages."""
+        module = f"{self.library}.resources.{point.resource}"
+        return module, f"{module}.{point.resource.rpartition('.')[2]}"
+
+
+class Routes:
+    """Tells which create method a bare HTTP request belongs to."""
+
+    def __init__(self, table: Instrumentation) -> None:
+        first: dict[str, str] = {}
+        for point in table.points:
+            first.setdefault(point.route, table.name(point))
+        # The longest first: /chat/completions also ends with /completions. Only the end of a path counts,
+        # because a base URL or an Azure deployment stands in front.
+        self._routes = sorted(first, key=len, reverse=True)
+        self._names = first
+        self._pattern = re.compile(
+            "(?:" + "|".join(f"({_as_regex(route)})" for route in self._routes) + r")/?$"
+        )
+
+    def name_of(self, method: str, url: str) -> str | None:
+        """The function name to record a request under, or `None` if its kind is not recorded."""
+        if method.lower() != "post":
+            return None
+        found = self._pattern.search(urlsplit(url).path)
+        return self._names[self._routes[found.lastindex - 1]] if found and found.lastindex else None
+
+
+def _as_regex(route: str) -> str:
+    return re.escape(route).replace(r"\{\}", "[^/]+")
+
+
+class Wrappers(Protocol):
+    """Where the wrappers come from; `Capture` is one."""
+
+    tapped: bool
+
+    def around_call(self, name: str) -> Wrapper: ...
+
+    def around_helper(self, name: str) -> Wrapper: ...
+
+    def around_request(
+        self, wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any: ...
+
+    def around_response(
+        self, wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any: ...
+
+
+class Patcher:
+    """Applies one `Instrumentation`, module by module as they are imported, and removes it again."""
+
+    def __init__(self, table: Instrumentation, wrappers: Wrappers) -> None:
+        self._table = table
+        self._wrappers = wrappers
+        self._points: dict[str, list[PatchPoint]] = {}
+        for point in table.points:
+            for module in table.modules(point):
+                self._points.setdefault(module, []).append(point)
+        self._handles: list[tuple[type, str, _Wrapper]] = []
+        self._active = False
+        self._listening = False
+
+    def apply(self) -> None:
+        """Patch what is imported, and the rest when it is; never imports anything of the library."""
+        self._active = True
+        for name in (self._table.client_module, *self._points):
+            module = sys.modules.get(name)
+            if module is not None:
+                self._imported(module)
+            elif not self._listening:
+                # wrapt cannot forget a hook that has not fired; `_active` disarms it.
+                wrapt.register_post_import_hook(self._imported, name)
+        self._listening = True
+
+    def remove(self) -> None:
+        """Take our wrappers out, wherever they stand among the wrappers of others."""
+        self._active = False
+        kept = []
+        for owner, name, handle in self._handles:
+            try:
+                wrapt.unwrap_object(owner, name, handle, missing_ok=True)
+            except Exception:
+                # Somebody's plain function stands on top and holds ours, so it must stay, switched off.
+                kept.append((owner, name, handle))
+        self._handles = kept
+
+    def _imported(self, module: ModuleType) -> None:
+        if not self._active:
+            return
+        try:
+            if module.__name__ == self._table.client_module:
+                self._apply_tap(module)
+            for point in self._points.get(module.__name__, ()):
+                self._apply_point(module, point)
+        except Exception as fault:
+            # Anything raised here would fail the user's own import.
+            report(f"patching {module.__name__}", fault)
+
+    def _apply_point(self, module: ModuleType, point: PatchPoint) -> None:
+        class_name, _, method = point.method.partition(".")
+        name = self._table.name(point)
+        around = self._wrappers.around_helper if point.helper else self._wrappers.around_call
+        for owner in _defined_in(module, class_name, f"Async{class_name}"):
+            if method in vars(owner):
+                self._wrap(owner, method, around(name))
+
+    def _apply_tap(self, module: ModuleType) -> None:
+        tapped = True
+        for client in _defined_in(module, *self._table.clients):
+            for method, wrapper in (
+                ("request", self._wrappers.around_request),
+                ("_process_response", self._wrappers.around_response),
+            ):
+                # Other tools put theirs on the subclass; beneath them, ours would never be called.
+                owner = next((base for base in client.__mro__ if method in vars(base)), None)
+                if owner is None:
+                    tapped = False
+                else:
+                    self._wrap(owner, method, wrapper)
+        self._wrappers.tapped = tapped
+        if not tapped:
+            warn_once(
+                "no tap",
+                "this %s is unknown to promptlayer_patch: calls are recorded by argument and result",
+                self._table.library,
+            )
+
+    def _wrap(self, owner: type, name: str, wrapper: Wrapper) -> None:
+        if not self._holds_ours(vars(owner)[name]):
+            handle = wrapt.wrap_object(owner, name, _Wrapper, (wrapper, owner))
+            self._handles.append((owner, name, handle))
+
+    def _holds_ours(self, function: Any) -> bool:
+        ours = [handle for _, _, handle in self._handles]
+        return any(step is handle for step in _chain(function) for handle in ours)
+
+
+def _defined_in(module: ModuleType, *names: str) -> Iterator[type]:
+    # Not `getattr`: on a package that loads its members lazily it would import them. And only where the
+    # class is defined, so that one re-exported elsewhere is wrapped once.
+    for name in names:
+        found = vars(module).get(name)
+        if isinstance(found, type) and found.__module__ == module.__name__:
+            yield found
+
+
+def _chain(function: Any) -> Iterator[Any]:
+    """`function` and what it says it wraps, outermost first."""
+    for _ in range(64):
+        if function is None:
+            return
+        yield function
+        function = getattr(function, "__wrapped__", None)
+
+
+class _Bound(wrapt.BoundFunctionWrapper[..., Any]):
+    """A wrapped method as it is looked up; pickled and copied by name, like the function beneath."""
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        instance = self._self_instance
+        return operator.attrgetter(self.__name__), (instance or self._self_parent._self_owner_class,)
+
+    def __copy__(self) -> _Bound:
+        return self
+
+    def __deepcopy__(self, memo: Any) -> _Bound:
+        return self
+
+
+class _Wrapper(wrapt.FunctionWrapper[..., Any]):
+    __bound_function_wrapper__ = _Bound
+
+    def __init__(self, wrapped: Any, wrapper: Wrapper, owner: type) -> None:
+        super().__init__(wrapped, wrapper)
+        self._self_owner_class = owner

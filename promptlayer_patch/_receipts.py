@@ -1,0 +1,35 @@
+"""Which receipt belongs to which response object."""
+
+from __future__ import annotations
+
+import weakref
+from typing import Any
+
+from promptlayer_patch.records import Receipt
+
+_by_identity: dict[int, tuple[weakref.ref[Any], Receipt]] = {}
+
+
+def remember(response: Any, receipt: Receipt) -> None:
+    """Let `receipt_of(response)` find `receipt` for as long as `response` lives."""
+    key = id(response)
+    # Responses compare by value and have no hash, so their identity is the key. The callback removes the
+    # entry before the address can be used again.
+    try:
+        reference = weakref.ref(response, lambda _: _by_identity.pop(key, None))
+    except TypeError:
+        return  # a plain string (a transcript) cannot be followed
+    _by_identity[key] = (reference, receipt)
+
+
+def receipt_of(response: Any) -> Receipt | None:
+    """The receipt of the call that returned `response`: a response, a stream or a raw response.
+
+    It exists before the first chunk of a stream is read. `None` if the object did not come from a recorded
+    call, and for text responses, which are plain strings.
+    """
+    for candidate in (response, getattr(response, "_raw_stream", None)):
+        found = _by_identity.get(id(candidate))
+        if found is not None and found[0]() is candidate:
+            return found[1]
+    return None

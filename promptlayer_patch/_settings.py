@@ -1,0 +1,194 @@
+"""Where every option of `install()` comes from: the argument, else the environment, else the default.
+
+The only module that reads `os.environ`.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeAlias
+from urllib.parse import urlsplit
+
+from promptlayer_patch.errors import InvalidArgument
+
+if TYPE_CHECKING:
+    from promptlayer_patch.exporters import Exporter
+
+Destination: TypeAlias = "str | Exporter"
+
+DEFAULT_BASE_URL = "https://api.promptlayer.com"
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What one `install()` asked for, checked."""
+
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    api_key: str | None = field(default=None, repr=False)
+    base_url: str = DEFAULT_BASE_URL
+    to: tuple[Destination, ...] = ()
+    fell_back: bool = False
+    """No destination was chosen and there is no key, so records go to the local store."""
+    local_db: str = ""
+    shutdown_timeout_s: float = 2.0
+    queue_max_records: int = 10_000
+    queue_max_bytes: int = 64 * 1024 * 1024
+
+
+def read_settings(
+    *,
+    tags: Iterable[str] | None = None,
+    metadata: Mapping[str, str] | None = None,
+    api_key: str | None = None,
+    base_url: str | None = None,
+    to: Destination | Sequence[Destination] | None = None,
+    shutdown_timeout_s: float | None = None,
+    queue_max_records: int | None = None,
+    queue_max_bytes: int | None = None,
+) -> Settings:
+    """Check the arguments of `install()` and fill in what was left out.
+
+    Raises `InvalidArgument`, which names the argument or the environment variable that is wrong.
+    """
+    key = _key(api_key)
+    destinations = _destinations(to)
+    return Settings(
+        tags=checked_tags("tags", tags) if tags else _tags_from_environment(),
+        metadata=checked_metadata("metadata", metadata) if metadata else _metadata_from_environment(),
+        api_key=key,
+        base_url=_base_url(base_url),
+        to=destinations or (("promptlayer:",) if key else ("local:",)),
+        fell_back=not destinations and not key,
+        local_db=os.environ.get("PROMPTLAYER_LOCAL_DB") or _default_local_db(),
+        shutdown_timeout_s=_number("shutdown_timeout_s", shutdown_timeout_s, default=2.0, low=0.0),
+        queue_max_records=int(_number("queue_max_records", queue_max_records, default=10_000, low=1)),
+        queue_max_bytes=int(_number("queue_max_bytes", queue_max_bytes, default=64 * 1024 * 1024, low=1)),
+    )
+
+
+def checked_tags(argument: str, tags: object) -> tuple[str, ...]:
+    """`tags` as a tuple without repeats, in order. A single string is refused: it is nearly always a slip."""
+    if tags is None:
+        return ()
+    if isinstance(tags, (str, bytes)) or not isinstance(tags, Iterable):
+        raise InvalidArgument(argument, f"expected a list of strings, got {type(tags).__name__}")
+    kept = dict.fromkeys(tags)
+    for tag in kept:
+        if not isinstance(tag, str):
+            raise InvalidArgument(argument, f"expected a list of strings, it has a {type(tag).__name__}")
+    return tuple(kept)
+
+
+def checked_metadata(argument: str, metadata: object) -> dict[str, str]:
+    """`metadata` as a dict of its own; PromptLayer takes strings only, as keys and as values."""
+    if metadata is None:
+        return {}
+    if not isinstance(metadata, Mapping):
+        raise InvalidArgument(argument, f"expected a mapping of strings, got {type(metadata).__name__}")
+    for key, value in metadata.items():
+        if not isinstance(key, str):
+            raise InvalidArgument(argument, f"keys must be strings, one is a {type(key).__name__}")
+        if not isinstance(value, str):
+            raise InvalidArgument(argument, f"values must be strings, {key!r} is a {type(value).__name__}")
+    return dict(metadata)
+
+
+def _key(api_key: object) -> str | None:
+    if api_key is None:
+        return os.environ.get("PROMPTLAYER_API_KEY") or None
+    if not isinstance(api_key, str) or not api_key.strip():
+        raise InvalidArgument("api_key", f"expected a non-empty string, got {_kind(api_key)}")
+    return api_key
+
+
+def _base_url(base_url: object) -> str:
+    argument = "base_url" if base_url is not None else "PROMPTLAYER_BASE_URL"
+    url = base_url if base_url is not None else os.environ.get("PROMPTLAYER_BASE_URL") or DEFAULT_BASE_URL
+    if not isinstance(url, str):
+        raise InvalidArgument(argument, f"expected a URL, got {type(url).__name__}")
+    try:
+        parts = urlsplit(url)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise InvalidArgument(argument, "expected a URL such as https://api.promptlayer.com")
+    return url.rstrip("/")
+
+
+def _destinations(to: object) -> tuple[Destination, ...]:
+    if to is None:
+        named = os.environ.get("PROMPTLAYER_TO", "")
+        return tuple(part.strip() for part in named.split(",") if part.strip())
+    many = list(to) if isinstance(to, (list, tuple)) else [to]
+    if not many:
+        raise InvalidArgument("to", "the list of destinations is empty")
+    return tuple(_destination(one) for one in many)
+
+
+def _destination(one: Any) -> Destination:
+    if isinstance(one, str):
+        return one
+    if callable(getattr(one, "export", None)) and callable(getattr(one, "close", None)):
+        exporter: Destination = one
+        return exporter
+    raise InvalidArgument(
+        "to", f"expected 'scheme:target' or an object with export() and close(), got {type(one).__name__}"
+    )
+
+
+def _tags_from_environment() -> tuple[str, ...]:
+    return checked_tags("PROMPTLAYER_TAGS", _listed("PROMPTLAYER_TAGS"))
+
+
+def _metadata_from_environment() -> dict[str, str]:
+    pairs = {}
+    for part in _listed("PROMPTLAYER_METADATA"):
+        key, equals, value = part.partition("=")
+        if not equals or not key.strip():
+            raise InvalidArgument("PROMPTLAYER_METADATA", "expected key=value,key=value")
+        pairs[key.strip()] = value.strip()
+    return pairs
+
+
+def _listed(variable: str) -> list[str]:
+    return [part.strip() for part in os.environ.get(variable, "").split(",") if part.strip()]
+
+
+def _number(argument: str, value: object, *, default: float, low: float) -> float:
+    if value is None:
+        variable = f"PROMPTLAYER_{argument.upper()}"
+        text = os.environ.get(variable)
+        if not text:
+            return default
+        argument = variable
+        try:
+            value = float(text)
+        except ValueError:
+            raise InvalidArgument(variable, f"expected a number, got {text!r}") from None
+    if isinstance(value, bool) or not isinstance(value, (int, float)):
+        raise InvalidArgument(argument, f"expected a number, got {type(value).__name__}")
+    if not low <= value < float("inf"):
+        raise InvalidArgument(argument, f"expected a number of at least {low:g}, got {value:g}")
+    return value
+
+
+def _kind(value: object) -> str:
+    return "an empty one" if isinstance(value, str) else type(value).__name__
+
+
+def _default_local_db() -> str:
+    """A file in the user's data directory, by the platform's own convention."""
+    home = Path.home()
+    if sys.platform == "win32":
+        base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
+    elif sys.platform == "darwin":
+        base = home / "Library" / "Application Support"
+    else:
+        base = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
+    return str(base / "promptlayer" / "requests.db")

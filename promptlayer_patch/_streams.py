@@ -1,0 +1,258 @@
+"""Watching a streamed body go by without touching it.
+
+The HTTP response of a streamed call is moved to a subclass of its own class that keeps every chunk it hands
+over and notices how the reading ends. `openai.Stream`, its iterator and every chunk stay what they are, and
+nothing is read that the application does not read. When the stream has ended the response gets its own class
+back.
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+import weakref
+from collections.abc import AsyncIterator, Iterator
+from typing import Any
+
+from promptlayer_patch._call import Call, ending_of, failure_of, is_cancellation, is_text
+from promptlayer_patch._guard import report
+from promptlayer_patch.records import Ending
+
+_KEY = "_promptlayer_watch"
+_STAMPS = 256
+"""Chunks whose arrival is timed; the first output is among them or the stream is a strange one."""
+
+# Frames that close a response on their own: because the stream has ended, or because their generator was
+# dropped. Everybody else who closes it does so on the application's behalf.
+_OWN_ENDINGS = frozenset({"__stream__", "drain_response_async"})
+_GENERATORS = frozenset({"__stream__", "_iter_events", "iter_bytes", "aiter_bytes", "iter_raw", "aiter_raw"})
+
+_subclasses: dict[type, type] = {}
+_under_way: dict[int, weakref.ref[Watch]] = {}
+
+
+class Watch:
+    """Follows one response body from the first read to the ending."""
+
+    __slots__ = ("__weakref__", "begun", "call", "keeps", "reading")
+
+    def __init__(self, call: Call) -> None:
+        self.call = call
+        self.keeps = is_text(call.content_type)
+        self.begun = False
+        self.reading = False
+        """Whether control is inside the HTTP library, waiting for the next chunk."""
+        _under_way[id(self)] = weakref.ref(self)
+
+    def saw(self, chunk: bytes) -> None:
+        call = self.call
+        if len(call.stamps) < _STAMPS:
+            call.stamps.append(time.perf_counter())
+        if self.keeps:
+            call.chunks.append(chunk)
+        call.output_size += len(chunk)
+
+    def broke(self, error: BaseException) -> None:
+        """Reading raised `error`: the connection broke, or the task was cancelled while it waited."""
+        self.end(ending_of(error), error)
+
+    def closed(self, by: str) -> None:
+        """The response is being closed by a function of this name; tell why from what is going on."""
+        if self.reading:
+            return  # the HTTP library closes what it has read to the end; `_tee` knows how that went
+        error = sys.exc_info()[1]
+        if error is not None and id(error) == self.call.outer_error:
+            error = None
+        if isinstance(error, GeneratorExit):
+            # A dropped generator closes the response too, and its owner may still close it properly.
+            if by not in _GENERATORS:
+                self.end(Ending.CLOSED_EARLY)
+        elif error is None:
+            self.end(Ending.COMPLETE if by in _OWN_ENDINGS else Ending.CLOSED_EARLY)
+        elif is_cancellation(error):
+            self.end(Ending.CANCELLED, error)
+        else:
+            # What the client raises passes through its own generator; the rest is the application's.
+            self.end(Ending.PROVIDER_ERROR if by in _OWN_ENDINGS else Ending.CONSUMER_ERROR, error)
+
+    def dropped(self) -> None:
+        """The iterator over the body was dropped; the response may still be closed properly."""
+        # Before openai 2 nothing closes a stream that reported an error: `_decoding` reads the error.
+        if self.call.chunks and b'"error"' in self.call.chunks[-1]:
+            self.end(Ending.ABANDONED)
+
+    def end(self, ending: Ending, error: BaseException | None = None) -> None:
+        _under_way.pop(id(self), None)
+        if not self.begun and ending in (Ending.CLOSED_EARLY, Ending.ABANDONED):
+            ending = Ending.NEVER_READ
+        self.call.finish(ending, failure_of(error) if error is not None else None)
+
+    def __del__(self) -> None:
+        try:
+            self.call.in_finalizer = True
+            self.end(Ending.ABANDONED)
+        except Exception as fault:
+            report("ending an abandoned stream", fault)
+
+
+def watch(response: Any, call: Call) -> None:
+    """Have `call` finished by whatever becomes of the body of `response`, an unread `httpx.Response`."""
+    call.streaming = True
+    base = type(response)
+    subclass = _subclasses.get(base)
+    if subclass is None:
+        named = {key: getattr(base, key) for key in ("__module__", "__qualname__", "__doc__")}
+        subclass = _subclasses[base] = type(base.__name__, (_Watched, base), {"_unwatched": base, **named})
+    response.__dict__[_KEY] = Watch(call)
+    response.__class__ = subclass
+
+
+def abandon_all() -> None:
+    """End every stream that is still under way; the interpreter is about to exit."""
+    for reference in list(_under_way.values()):
+        left = reference()
+        if left is not None:
+            left.end(Ending.ABANDONED)
+
+
+def forget_all() -> None:
+    """Leave the streams under way to the process this one was forked from."""
+    _under_way.clear()
+
+
+class _Watched:
+    """Put in front of an HTTP library's response class: tells the `Watch` what passes.
+
+    Each step of ours is in a `try` of its own, apart from what the library does.
+    """
+
+    __slots__ = ()
+
+    _unwatched: type
+
+    def iter_bytes(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
+        chunks: Iterator[bytes] = super().iter_bytes(*args, **kwargs)  # type: ignore[misc]
+        try:
+            return _tee(chunks, self.__dict__[_KEY])
+        except Exception as fault:
+            report("watching a body", fault)
+            return chunks
+
+    def aiter_bytes(self, *args: Any, **kwargs: Any) -> AsyncIterator[bytes]:
+        chunks: AsyncIterator[bytes] = super().aiter_bytes(*args, **kwargs)  # type: ignore[misc]
+        try:
+            return _async_tee(chunks, self.__dict__[_KEY])
+        except Exception as fault:
+            report("watching a body", fault)
+            return chunks
+
+    def iter_raw(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
+        chunks: Iterator[bytes] = super().iter_raw(*args, **kwargs)  # type: ignore[misc]
+        try:
+            return _tee(chunks, self.__dict__[_KEY]) if _is_read_raw(self) else chunks
+        except Exception as fault:
+            report("watching a raw body", fault)
+            return chunks
+
+    def aiter_raw(self, *args: Any, **kwargs: Any) -> AsyncIterator[bytes]:
+        chunks: AsyncIterator[bytes] = super().aiter_raw(*args, **kwargs)  # type: ignore[misc]
+        try:
+            return _async_tee(chunks, self.__dict__[_KEY]) if _is_read_raw(self) else chunks
+        except Exception as fault:
+            report("watching a raw body", fault)
+            return chunks
+
+    def close(self) -> None:
+        try:
+            _closing(self, sys._getframe(1).f_code.co_name)
+        except Exception as fault:
+            report("noticing a closed stream", fault)
+        super().close()  # type: ignore[misc]
+
+    async def aclose(self) -> None:
+        try:
+            _closing(self, sys._getframe(1).f_code.co_name)
+        except Exception as fault:
+            report("noticing a closed stream", fault)
+        await super().aclose()  # type: ignore[misc]
+
+    def __reduce_ex__(self, protocol: Any) -> Any:
+        # Pickled and copied as the class it says it is.
+        constructor, (_, *rest), state, *more = super().__reduce_ex__(protocol)  # type: ignore[misc]
+        state = {key: value for key, value in (state or {}).items() if key != _KEY}
+        return (constructor, (self._unwatched, *rest), state, *more)
+
+
+def _is_read_raw(response: Any) -> bool:
+    """Whether the application itself reads the undecoded body; `iter_bytes` reads it too."""
+    found: Watch = response.__dict__[_KEY]
+    if found.reading:
+        return False
+    found.call.raw_encoded = True
+    return True
+
+
+def _closing(response: Any, by: str) -> None:
+    found: Watch = response.__dict__[_KEY]
+    found.closed(by)
+    if not found.call.open:
+        del response.__dict__[_KEY]
+        response.__class__ = response._unwatched
+
+
+def _tee(chunks: Iterator[bytes], watch: Watch) -> Iterator[bytes]:
+    watch.begun = watch.reading = True
+    try:
+        for chunk in chunks:
+            try:
+                watch.saw(chunk)
+            except Exception as fault:
+                report("keeping a chunk", fault)
+            watch.reading = False
+            yield chunk
+            watch.reading = True
+    except GeneratorExit:
+        try:
+            watch.dropped()
+        except Exception as fault:
+            report("noticing a dropped stream", fault)
+        raise
+    except BaseException as error:
+        try:
+            watch.broke(error)
+        except Exception as fault:
+            report("recording a broken stream", fault)
+        raise
+    try:
+        watch.end(Ending.COMPLETE)
+    except Exception as fault:
+        report("recording the end of a stream", fault)
+
+
+async def _async_tee(chunks: AsyncIterator[bytes], watch: Watch) -> AsyncIterator[bytes]:
+    watch.begun = watch.reading = True
+    try:
+        async for chunk in chunks:
+            try:
+                watch.saw(chunk)
+            except Exception as fault:
+                report("keeping a chunk", fault)
+            watch.reading = False
+            yield chunk
+            watch.reading = True
+    except GeneratorExit:
+        try:
+            watch.dropped()
+        except Exception as fault:
+            report("noticing a dropped stream", fault)
+        raise
+    except BaseException as error:
+        try:
+            watch.broke(error)
+        except Exception as fault:
+            report("recording a broken stream", fault)
+        raise
+    try:
+        watch.end(Ending.COMPLETE)
+    except Exception as fault:
+        report("recording the end of a stream", fault)

@@ -1,0 +1,116 @@
+"""`Record` in PromptLayer's field names. The only module that spells them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from promptlayer_patch.records import Ending, Record
+
+TRACK_REQUEST = "/track-request"
+
+_MESSAGE_LIMIT = 1024
+"""PromptLayer takes error messages of up to this many characters."""
+
+_OURS = "promptlayer_patch."
+"""Prefix of the metadata keys that carry what PromptLayer has no field for."""
+
+
+def track_request(record: Record) -> dict[str, Any]:
+    """The body of `POST /track-request` for `record`, without the API key.
+
+    PromptLayer chooses its parser by `function_name`, which names the client class as its own SDK does, and
+    shows `request_response` as the answer: `{}` where none came.
+    """
+    return {
+        "function_name": _function_name(record),
+        "provider_type": record.provider,
+        "args": [],
+        "kwargs": dict(record.request),
+        "tags": list(record.tags) or None,
+        "request_response": _response(record),
+        "request_start_time": record.started_at,
+        "request_end_time": record.ended_at,
+        "metadata": _metadata(record),
+        "span_id": None,
+        **_status(record),
+    }
+
+
+def request_id_in(answer: Any) -> int | None:
+    """PromptLayer's id in the answer to a logged request; ids are integers, some servers quote them."""
+    if not isinstance(answer, Mapping):
+        return None
+    found = answer.get("request_id", answer.get("id"))
+    if isinstance(found, str) and found.isdigit():
+        return int(found)
+    return found if isinstance(found, int) and not isinstance(found, bool) else None
+
+
+def message_in(answer: Any) -> str:
+    """The server's own words about a failure, wherever its endpoints put them."""
+    if isinstance(answer, Mapping):
+        for key in ("message", "error", "detail"):
+            if answer.get(key):
+                return str(answer[key])
+    return ""
+
+
+def _function_name(record: Record) -> str:
+    if record.client is None:
+        return record.function_name
+    library, _, method = record.function_name.partition(".")
+    return f"{library}.{record.client}.{method}"
+
+
+def _response(record: Record) -> Any:
+    failed = record.ending is Ending.PROVIDER_ERROR and not record.streamed
+    return {} if failed or record.response is None else record.response
+
+
+def _status(record: Record) -> dict[str, str]:
+    """`status`, `error_type` and `error_message`; PromptLayer takes their absence for success."""
+    match record.ending:
+        case Ending.PROVIDER_ERROR:
+            status, kind = "ERROR", _error_type(record)
+        case Ending.CONSUMER_ERROR | Ending.CANCELLED:
+            status, kind = "WARNING", "UNKNOWN_ERROR"
+        case _:
+            return {}
+    message = f"{record.error.type}: {record.error.message}" if record.error else record.ending.value
+    return {"status": status, "error_type": kind, "error_message": message[:_MESSAGE_LIMIT]}
+
+
+def _error_type(record: Record) -> str:
+    error = record.error
+    if error is None:
+        return "PROVIDER_ERROR"
+    text = f"{error.type} {error.message}".lower()
+    if error.status == 402 or "quota" in text:
+        return "PROVIDER_QUOTA_LIMIT"
+    if error.status == 429 or "ratelimit" in text:
+        return "PROVIDER_RATE_LIMIT"
+    if error.status == 401 or "authenticationerror" in text:
+        return "PROVIDER_AUTH_ERROR"
+    if "timeout" in error.type.lower():
+        return "PROVIDER_TIMEOUT"
+    return "PROVIDER_ERROR"
+
+
+def _metadata(record: Record) -> dict[str, str]:
+    facts = {
+        "record_id": record.id,
+        "ending": record.ending.value,
+        "attempts": str(record.attempts),
+        "sdk": f"{record.sdk}/{record.sdk_version}" if record.sdk_version else record.sdk,
+        "endpoint": record.endpoint,
+        "x_request_id": record.provider_request_id,
+        "first_token_s": _seconds(record),
+    }
+    return {**record.metadata, **{_OURS + key: value for key, value in facts.items() if value}}
+
+
+def _seconds(record: Record) -> str | None:
+    if record.first_token_at is None:
+        return None
+    return f"{record.first_token_at - record.started_at:.3f}"

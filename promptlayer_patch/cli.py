@@ -1,0 +1,89 @@
+"""The command line: `promptlayer-patch`, or `python -m promptlayer_patch`."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from promptlayer_patch._version import __version__
+from promptlayer_patch.errors import PromptLayerError
+
+__all__ = ["main"]
+
+_PROGRAM = "promptlayer-patch"
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One subcommand. `run` imports what it needs, so that no command pays for another."""
+
+    name: str
+    help: str
+    add_arguments: Callable[[argparse.ArgumentParser], None]
+    run: Callable[[argparse.Namespace], None]
+    """Raises a `PromptLayerError` to end with its message and exit code 1."""
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command and give its exit code: 0, 1 for a failure, 2 for wrong usage, 130 for Ctrl-C."""
+    chosen = _parser().parse_args(arguments)
+    command: Command = chosen.command
+    _tolerate_every_character()
+    try:
+        command.run(chosen)
+        sys.stdout.flush()
+    except (PromptLayerError, ImportError) as error:
+        print(f"{_PROGRAM} {command.name}: {error}", file=sys.stderr)
+        return 1
+    except BrokenPipeError:
+        # Whoever read our output has left (`| head`). Python would complain once more while it exits.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog=_PROGRAM, description="Record the OpenAI calls of a Python program."
+    )
+    parser.add_argument("--version", action="version", version=f"%(prog)s {__version__}")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for command in COMMANDS:
+        one = commands.add_parser(command.name, help=command.help, description=command.help)
+        command.add_arguments(one)
+        one.set_defaults(command=command)
+    return parser
+
+
+def _tolerate_every_character() -> None:
+    """Print a `?` for what the terminal's encoding lacks, instead of failing half way."""
+    for stream in (sys.stdout, sys.stderr):
+        reconfigure = getattr(stream, "reconfigure", None)
+        if reconfigure is not None:
+            reconfigure(errors="replace")
+
+
+def _demo_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--db", metavar="PATH", help="record into this SQLite file, not into your own local store"
+    )
+    parser.add_argument("--model", metavar="NAME", help="the chat model to call")
+    parser.add_argument(
+        "--offline", action="store_true", help="call the built-in stand-in even where OPENAI_API_KEY is set"
+    )
+
+
+def _demo(chosen: argparse.Namespace) -> None:
+    from promptlayer_patch.demo.run import Options, run
+
+    run(Options(db=chosen.db, model=chosen.model, offline=chosen.offline), sys.stdout)
+
+
+COMMANDS = (
+    Command("demo", "make a few OpenAI calls and show what is recorded of them", _demo_arguments, _demo),
+)

@@ -1,0 +1,1 @@
+"""`promptlayer-patch demo`: real client calls, recorded, and shown as a table."""

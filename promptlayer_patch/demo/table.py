@@ -1,0 +1,86 @@
+"""Plain-text tables for a terminal: columns that line up, also with wide characters, and fit its width."""
+
+from __future__ import annotations
+
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+__all__ = ["Column", "clip", "display_width", "layout", "one_line"]
+
+_GAP = "  "
+_CUT = "..."  # three dots, not one character: not every terminal's encoding has it
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column of a table. One with a `least` width may be clipped to it where room is short."""
+
+    title: str
+    right: bool = False
+    least: int | None = None
+
+
+def layout(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[str]:
+    """The heading and the rows as lines of at most `width` cells, if the columns' least widths allow it."""
+    table = [[column.title for column in columns], *([one_line(cell) for cell in row] for row in rows)]
+    widths = [max(display_width(row[at]) for row in table) for at in range(len(columns))]
+    _shrink(widths, columns, width - len(_GAP) * (len(columns) - 1))
+    return [_line(columns, row, widths) for row in table]
+
+
+def display_width(text: str) -> int:
+    """How many cells of a terminal `text` takes."""
+    return sum(map(_cells, text))
+
+
+def one_line(text: str) -> str:
+    """`text` without line breaks, tabs and other control characters, which would tear a table apart."""
+    return "".join(" " if unicodedata.category(c) in ("Cc", "Zl", "Zp") else c for c in text)
+
+
+def clip(text: str, width: int) -> str:
+    """`text`, cut with three dots if it takes more than `width` cells."""
+    if display_width(text) <= width:
+        return text
+    dots = _CUT[: max(0, width)]
+    return _first_cells(text, width - len(dots)) + dots
+
+
+def _first_cells(text: str, width: int) -> str:
+    used = 0
+    for at, character in enumerate(text):
+        used += _cells(character)
+        if used > width:
+            return text[:at]
+    return text
+
+
+def _cells(character: str) -> int:
+    if unicodedata.category(character) in ("Mn", "Me", "Cf"):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
+
+
+def _shrink(widths: list[int], columns: Sequence[Column], available: int) -> None:
+    """Take from the widest column that may give, until the rest fits or none may."""
+    while sum(widths) > available:
+        giving = [
+            at for at, column in enumerate(columns) if column.least is not None and widths[at] > column.least
+        ]
+        if not giving:
+            return
+        widths[max(giving, key=widths.__getitem__)] -= 1
+
+
+def _line(columns: Sequence[Column], row: Sequence[str], widths: Sequence[int]) -> str:
+    cells = (
+        _pad(clip(cell, width), width, column.right)
+        for column, cell, width in zip(columns, row, widths, strict=True)
+    )
+    return _GAP.join(cells).rstrip()
+
+
+def _pad(text: str, width: int, right: bool) -> str:
+    blanks = " " * (width - display_width(text))
+    return blanks + text if right else text + blanks

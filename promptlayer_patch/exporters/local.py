@@ -1,0 +1,58 @@
+"""`local:[path]`: requests go into a SQLite file on this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Protocol
+
+from promptlayer_patch.records import Delivered, Delivery, Record, Rejected, TryLater
+
+if TYPE_CHECKING:
+    from promptlayer_patch.store import Store
+
+__all__ = ["LocalExporter", "open_exporter"]
+
+
+class _Settings(Protocol):
+    @property
+    def local_db(self) -> str: ...
+
+
+def open_exporter(target: str, settings: _Settings) -> LocalExporter:
+    """An exporter into the file `target`, or into the user's own store if that is empty."""
+    return LocalExporter(os.path.expanduser(target or settings.local_db))
+
+
+class LocalExporter:
+    """Stores records in one SQLite file; each gets its request id at once."""
+
+    def __init__(self, path: str) -> None:
+        # Made absolute now, as the program may change its directory before the first record.
+        self.path = os.path.abspath(path)
+        self._store: Store | None = None
+
+    def export(self, batch: Sequence[Record]) -> list[Delivery]:
+        """Store the batch; a record that cannot be stored is rejected alone."""
+        # Imported by the first record: sqlite3 is no part of the program's start-up time.
+        from promptlayer_patch.store import Store, StoreError, StoreUnavailable, Unstorable
+
+        try:
+            if self._store is None:
+                self._store = Store.open(self.path)
+            return [Delivered(request_id) for request_id in self._store.add(batch)]
+        except Unstorable as error:
+            if len(batch) == 1:
+                return [Rejected(str(error))]
+            return [delivery for record in batch for delivery in self.export([record])]
+        except StoreUnavailable as error:
+            return [TryLater(reason=str(error)) for _ in batch]
+        except StoreError as error:
+            self.close()  # the next batch looks again: the file may have been replaced
+            return [Rejected(str(error)) for _ in batch]
+
+    def close(self) -> None:
+        """Let go of the file."""
+        store, self._store = self._store, None
+        if store is not None:
+            store.close()

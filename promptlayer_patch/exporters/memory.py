@@ -1,0 +1,37 @@
+"""`memory:` keeps the records in a list, for tests and notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from promptlayer_patch.records import Delivered, Delivery, Record
+
+if TYPE_CHECKING:
+    from promptlayer_patch._settings import Settings
+
+_shared: dict[str, MemoryExporter] = {}
+
+
+class MemoryExporter:
+    """Keeps every record in `records` and numbers them from 1.
+
+    sink = MemoryExporter()
+    promptlayer_patch.install(to=sink)
+    """
+
+    def __init__(self) -> None:
+        self.records: list[Record] = []
+
+    def export(self, batch: Sequence[Record]) -> list[Delivery]:
+        first = len(self.records) + 1
+        self.records.extend(batch)
+        return [Delivered(first + at) for at in range(len(batch))]
+
+    def close(self) -> None:
+        """Nothing to release; the records stay."""
+
+
+def open_exporter(target: str, settings: Settings) -> MemoryExporter:
+    """The exporter of this name; `memory:` is one list for the whole process."""
+    return _shared.setdefault(target, MemoryExporter())

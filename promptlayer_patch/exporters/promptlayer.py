@@ -1,0 +1,60 @@
+"""`promptlayer:` posts each request to PromptLayer, or to a server that speaks its protocol."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+from promptlayer_patch._http import Answer, Connection
+from promptlayer_patch._wire import TRACK_REQUEST, request_id_in, track_request
+from promptlayer_patch.errors import InvalidArgument
+from promptlayer_patch.records import Delivered, Delivery, Record, Rejected, TryLater
+
+if TYPE_CHECKING:
+    from promptlayer_patch._settings import Settings
+
+_WORTH_RETRYING = frozenset({408, 425, 429})
+
+
+class PromptLayerExporter:
+    """One request a POST, as PromptLayer takes them; the answer carries the request id."""
+
+    connections = 4
+
+    def __init__(self, base_url: str, api_key: str) -> None:
+        self._connection = Connection(base_url, api_key)
+
+    def export(self, batch: Sequence[Record]) -> list[Delivery]:
+        return [self._post(record) for record in batch]
+
+    def close(self) -> None:
+        self._connection.close()
+
+    def _post(self, record: Record) -> Delivery:
+        try:
+            answer = self._connection.post(TRACK_REQUEST, track_request(record))
+        except (TypeError, ValueError, RecursionError) as error:
+            return Rejected(f"cannot be written as JSON: {type(error).__name__}")
+        return delivery_of(answer)
+
+
+def delivery_of(answer: Answer) -> Delivery:
+    """What PromptLayer's answer means for the record."""
+    if answer.status == 200:
+        request_id = request_id_in(answer.data)
+        if request_id is not None:
+            return Delivered(request_id)
+        return TryLater(reason="answered 200 without a request id")
+    if answer.status is None or answer.status >= 500 or answer.status in _WORTH_RETRYING:
+        return TryLater(answer.retry_after_s, reason=answer.reason)
+    return Rejected(answer.reason)
+
+
+def open_exporter(target: str, settings: Settings) -> PromptLayerExporter:
+    return PromptLayerExporter(target or settings.base_url, settings.api_key or "")
+
+
+def check(target: str, settings: Settings) -> None:
+    """Refuse `promptlayer:` without a key."""
+    if settings.api_key is None:
+        raise InvalidArgument("api_key", "promptlayer: needs a key; pass api_key or set PROMPTLAYER_API_KEY")

@@ -1,0 +1,1 @@
+"""One table of patch points for each instrumented library."""

@@ -1,0 +1,242 @@
+"""What one intercepted call becomes, and what became of its delivery.
+
+A `Record` is the frozen account of one finished API request; PromptLayer calls it a *request*. A `Receipt`
+exists from the moment the call starts and is told later which request id the record was given.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from promptlayer_patch.errors import RequestIdTimeout, RequestIdUnavailable
+
+if TYPE_CHECKING:
+    import asyncio
+
+__all__ = [
+    "Delivered",
+    "Delivery",
+    "Ending",
+    "Failure",
+    "Receipt",
+    "Record",
+    "Rejected",
+    "TryLater",
+]
+
+
+class Ending(str, Enum):
+    """How a call ended. Exactly one of these is on every record."""
+
+    COMPLETE = "complete"
+    """The response arrived whole; a stream was read to its end."""
+    CLOSED_EARLY = "closed_early"
+    """The application closed the stream before its end: a `break` in a `with` block, or `close()`."""
+    ABANDONED = "abandoned"
+    """The application stopped reading and dropped the stream without closing it."""
+    NEVER_READ = "never_read"
+    """The response was streamed and the application read none of it."""
+    PROVIDER_ERROR = "provider_error"
+    """The request failed, or the stream broke or reported an error on the way."""
+    CONSUMER_ERROR = "consumer_error"
+    """The application raised while it was reading the stream."""
+    CANCELLED = "cancelled"
+    """The task was cancelled, or the program interrupted, before the end."""
+
+
+@dataclass(frozen=True, slots=True)
+class Failure:
+    """Why a call did not end well."""
+
+    type: str
+    """Class name of the exception, or the provider's own error type."""
+    message: str
+    status: int | None = None
+    """HTTP status of the failing response, where there was one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Record:
+    """One finished API request: what was sent, what came back, when, and how it ended."""
+
+    id: str
+    """Ours: 32 hex digits, unique, ordered by time. Not PromptLayer's request id."""
+    function_name: str
+    """The method as the user wrote it, for example `openai.chat.completions.create`."""
+    client: str | None = None
+    """Class of the openai client (`OpenAI`, `AsyncAzureOpenAI`, ...); `None` for the module-level client."""
+    provider: str = "openai"
+    """`openai`, or `openai.azure` for the Azure clients."""
+    endpoint: str = ""
+    """Where the request went: scheme, host and path, without query."""
+    request: Mapping[str, Any] = field(default_factory=dict)
+    """The request body. Of a multipart body, `{"file": {"name", "type", "bytes"}}` stands for each file."""
+    response: Any = None
+    """The response body: JSON data, the assembled object of a stream, the text of a text body, or
+    `{"content_type", "bytes"}` for binary data. `None` when nothing came back."""
+    streamed: bool = False
+    started_at: float = 0.0
+    """Seconds since the epoch."""
+    ended_at: float = 0.0
+    """Seconds since the epoch."""
+    first_token_at: float | None = None
+    """Seconds since the epoch at which the first output of a stream arrived."""
+    ending: Ending = Ending.COMPLETE
+    error: Failure | None = None
+    status: int | None = None
+    """HTTP status of the response."""
+    attempts: int = 1
+    """How many HTTP requests the client made for this call, retries included."""
+    provider_request_id: str | None = None
+    """OpenAI's `x-request-id`."""
+    tags: tuple[str, ...] = ()
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    sdk: str = "openai-python"
+    sdk_version: str | None = None
+
+    @property
+    def model(self) -> str | None:
+        """The model that answered or, where the response does not say, the one that was asked."""
+        for body in (self.response, self.request):
+            if isinstance(body, Mapping) and isinstance(body.get("model"), str):
+                return str(body["model"])
+        return None
+
+    @property
+    def duration_s(self) -> float:
+        return self.ended_at - self.started_at
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """The destination has the record; `request_id` is the id it assigned, if it assigns ids."""
+
+    request_id: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """The destination will never take this record."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class TryLater:
+    """The destination cannot take the record now; `after_s` is its own wish, if it had one."""
+
+    after_s: float | None = None
+    reason: str = ""
+
+
+Delivery: TypeAlias = Delivered | Rejected | TryLater
+
+
+def new_record_id() -> str:
+    """32 hex digits: milliseconds since the epoch, then 80 random bits."""
+    return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
+
+
+class Receipt:
+    """The promise of a request id, held from the moment a call starts.
+
+    Whoever holds one may wait for the id, in a thread (`request_id`) or on an event loop (`arequest_id`).
+    """
+
+    __slots__ = ("_callbacks", "_outcome", "_urge", "record_id")
+
+    def __init__(self, urge: Callable[[], object] | None = None) -> None:
+        self.record_id = new_record_id()
+        """Id of the record this receipt is for; also sent to PromptLayer as metadata."""
+        self._urge = urge
+        self._outcome: Delivered | Rejected | None = None
+        self._callbacks: list[Callable[[], object]] = []
+
+    @property
+    def done(self) -> bool:
+        """Whether the outcome is known, be it an id or the certainty that none will come."""
+        return self._outcome is not None
+
+    def request_id(self, timeout_s: float = 5.0) -> int:
+        """Wait for PromptLayer's id of this request.
+
+        Raises `RequestIdTimeout` after `timeout_s` seconds, and `RequestIdUnavailable` at once when the id
+        can never come. On an event loop use `arequest_id`, this one blocks the thread.
+        """
+        if self._outcome is None:
+            arrived = threading.Event()
+            self.when_done(arrived.set)
+            self._hurry()
+            arrived.wait(timeout_s)
+        return self._result(timeout_s)
+
+    async def arequest_id(self, timeout_s: float = 5.0) -> int:
+        """`request_id` for coroutines: waits without blocking the event loop."""
+        if self._outcome is None:
+            import asyncio
+
+            loop = asyncio.get_running_loop()
+            arrived: asyncio.Future[None] = loop.create_future()
+            self.when_done(lambda: _wake(loop, arrived))
+            self._hurry()
+            try:
+                await asyncio.wait_for(arrived, timeout_s)
+            except (asyncio.TimeoutError, TimeoutError):
+                pass  # whether the id came in the last moment is decided below
+        return self._result(timeout_s)
+
+    def when_done(self, callback: Callable[[], object]) -> None:
+        """Call `callback()` once the outcome is known: now, or later on the worker's thread."""
+        # Append first, look second: `settle` looks after it has set the outcome, so one of the two sides
+        # sees the other without a lock, which a forked child could inherit locked.
+        self._callbacks.append(callback)
+        if self._outcome is not None:
+            self._call_back()
+
+    def settle(self, outcome: Delivered | Rejected) -> None:
+        """Record what became of the request. The first outcome stands."""
+        if self._outcome is None:
+            self._outcome = outcome
+            self._call_back()
+
+    def _call_back(self) -> None:
+        while self._callbacks:
+            try:
+                callback = self._callbacks.pop()
+            except IndexError:
+                return  # another thread took the last one
+            callback()
+
+    def _hurry(self) -> None:
+        if self._urge is not None:
+            self._urge()
+
+    def _result(self, timeout_s: float) -> int:
+        outcome = self._outcome
+        if outcome is None:
+            raise RequestIdTimeout(f"no request id within {timeout_s:g} s for record {self.record_id}")
+        if isinstance(outcome, Rejected):
+            raise RequestIdUnavailable(f"record {self.record_id} has no request id: {outcome.reason}")
+        if outcome.request_id is None:
+            raise RequestIdUnavailable(f"record {self.record_id} went to a destination that assigns no ids")
+        return outcome.request_id
+
+    def __repr__(self) -> str:
+        return f"<Receipt {self.record_id} {self._outcome or 'pending'}>"
+
+
+def _wake(loop: asyncio.AbstractEventLoop, arrived: asyncio.Future[None]) -> None:
+    def finish() -> None:
+        if not arrived.done():
+            arrived.set_result(None)
+
+    try:
+        loop.call_soon_threadsafe(finish)
+    except RuntimeError:
+        pass  # the loop was closed before the id came; nobody waits any more

@@ -1,0 +1,121 @@
+"""A record as the store keeps it, and back."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+import zlib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from promptlayer_patch.records import Ending, Failure, Record
+from promptlayer_patch.store.connection import StoreError
+from promptlayer_patch.store.text import preview, token_counts
+
+__all__ = ["Row", "Unstorable", "decode", "encode"]
+
+_FIELDS = tuple(field.name for field in dataclasses.fields(Record))
+_ERROR_MESSAGE_CHARS = 500
+
+
+class Unstorable(StoreError):
+    """A record cannot be stored, now or later; the fault is the record's, not the store's."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One record, ready to be written."""
+
+    columns: dict[str, Any]
+    """Columns of `requests`, without the id."""
+    body: bytes
+    tags: tuple[str, ...]
+    metadata: dict[str, str]
+
+
+def encode(record: Record) -> Row:
+    """Prepare a record for writing. Raises `Unstorable` for what JSON cannot hold, such as a cycle."""
+    try:
+        return Row(
+            columns=_columns(record),
+            body=_compress({name: getattr(record, name) for name in _FIELDS}),
+            tags=tuple(dict.fromkeys(_text(tag) for tag in record.tags)),
+            metadata={_text(key): _text(value) for key, value in record.metadata.items()},
+        )
+    except Exception as error:
+        reason = f"{type(error).__name__}: {error}"
+        raise Unstorable(f"record {record.id!s:.64} cannot be stored: {reason}") from error
+
+
+def decode(body: bytes) -> Record:
+    """The record that `encode` was given."""
+    data = json.loads(zlib.decompress(body).decode("utf-8", "surrogatepass"))
+    fields = {name: data[name] for name in _FIELDS if name in data}
+    fields["tags"] = tuple(fields["tags"])
+    fields["ending"] = Ending(fields["ending"])
+    if fields["error"] is not None:
+        fields["error"] = Failure(**fields["error"])
+    return Record(**fields)
+
+
+def _compress(data: Mapping[str, Any]) -> bytes:
+    text = json.dumps(data, default=_simpler, ensure_ascii=False, separators=(",", ":"))
+    # surrogatepass, and not JSON's \u escapes: two lone halves next to each other would come back as one
+    # character.
+    return zlib.compress(text.encode("utf-8", "surrogatepass"), 1)
+
+
+def _simpler(value: object) -> Any:
+    """What JSON does not know, as something it does."""
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, Failure):
+        return dataclasses.asdict(value)
+    return _string(value)
+
+
+def _columns(record: Record) -> dict[str, Any]:
+    error = record.error
+    input_tokens, output_tokens = token_counts(record.response)
+    return {
+        "record_id": _text(record.id),
+        "function_name": _text(record.function_name),
+        "client": _optional_text(record.client),
+        "provider": _text(record.provider),
+        "model": _optional_text(record.model),
+        "input_tokens": input_tokens,
+        "output_tokens": output_tokens,
+        "started_at": _finite(record.started_at),
+        "duration_s": _finite(record.duration_s),
+        "first_token_at": None if record.first_token_at is None else _finite(record.first_token_at),
+        "ending": record.ending.value,
+        "error_type": error and _text(error.type),
+        "error_message": error and _text(error.message)[:_ERROR_MESSAGE_CHARS],
+        "status": record.status,
+        "attempts": record.attempts,
+        "streamed": int(record.streamed),
+        "preview": _text(preview(record.response)),
+    }
+
+
+def _finite(value: float) -> float:
+    # SQLite keeps NaN as NULL.
+    return value if math.isfinite(value) else 0.0
+
+
+def _optional_text(value: object) -> str | None:
+    return None if value is None else _text(value)
+
+
+def _text(value: object) -> str:
+    """`value` as SQLite can hold it: half a surrogate pair, which UTF-8 cannot say, is spelled out."""
+    return _string(value).encode("utf-8", "backslashreplace").decode("utf-8")
+
+
+def _string(value: object) -> str:
+    try:
+        return str(value)
+    except Exception:
+        return f"<{type(value).__name__}>"

@@ -1,0 +1,80 @@
+"""The tables of the local store, and how an older file is brought up to date."""
+
+from __future__ import annotations
+
+import sqlite3
+
+from promptlayer_patch.store.transaction import transaction
+
+__all__ = ["APPLICATION_ID", "MIGRATIONS", "migrate"]
+
+APPLICATION_ID = 0x504C5031
+"""Marks a SQLite file as ours, so that nobody's own database is ever filled with our tables."""
+
+_FIRST = (
+    f"PRAGMA application_id = {APPLICATION_ID}",
+    # Narrow rows, one per request: lists and charts read these and nothing else. The id carries the time
+    # (see `writing`), so a range of time is a range of ids in every table below.
+    """
+    CREATE TABLE requests (
+        request_id INTEGER PRIMARY KEY,
+        record_id TEXT NOT NULL UNIQUE,
+        function_name TEXT NOT NULL,
+        client TEXT,
+        provider TEXT NOT NULL,
+        model TEXT,
+        input_tokens INTEGER,
+        output_tokens INTEGER,
+        started_at REAL NOT NULL,
+        duration_s REAL NOT NULL,
+        first_token_at REAL,
+        ending TEXT NOT NULL,
+        error_type TEXT,
+        error_message TEXT,
+        status INTEGER,
+        attempts INTEGER NOT NULL,
+        streamed INTEGER NOT NULL,
+        preview TEXT NOT NULL
+    )
+    """,
+    # The whole record as it was captured: zlib over JSON. The other tables are there to find it.
+    """
+    CREATE TABLE bodies (
+        request_id INTEGER PRIMARY KEY REFERENCES requests ON DELETE CASCADE,
+        body BLOB NOT NULL
+    )
+    """,
+    "CREATE TABLE tags (id INTEGER PRIMARY KEY, name TEXT NOT NULL UNIQUE)",
+    """
+    CREATE TABLE request_tags (
+        request_id INTEGER NOT NULL REFERENCES requests ON DELETE CASCADE,
+        position INTEGER NOT NULL,
+        tag_id INTEGER NOT NULL REFERENCES tags,
+        PRIMARY KEY (request_id, position)
+    ) WITHOUT ROWID
+    """,
+    "CREATE UNIQUE INDEX request_tags_by_tag ON request_tags (tag_id, request_id)",
+    """
+    CREATE TABLE request_metadata (
+        request_id INTEGER NOT NULL REFERENCES requests ON DELETE CASCADE,
+        key TEXT NOT NULL,
+        value TEXT NOT NULL,
+        PRIMARY KEY (request_id, key)
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX request_metadata_by_value ON request_metadata (key, value, request_id)",
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+"""`MIGRATIONS[n]` turns a file of version n into one of version n + 1. What was released stays as it is."""
+
+
+def migrate(connection: sqlite3.Connection) -> None:
+    """Bring the file to the newest version; many processes may try at once, one does it."""
+    with transaction(connection, "IMMEDIATE"):
+        # Asked again under the lock: another process may have migrated the file a moment ago.
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        for statements in MIGRATIONS[version:]:
+            for statement in statements:  # not executescript: it would commit what was begun above
+                connection.execute(statement)
+        connection.execute(f"PRAGMA user_version = {len(MIGRATIONS)}")

@@ -1,0 +1,79 @@
+"""What a response says, in words and in tokens, whichever API it came from."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+__all__ = ["output_text", "preview", "token_counts"]
+
+_PREVIEW_CHARS = 120
+_LARGEST_INTEGER = 2**63 - 1
+
+
+def token_counts(response: Any) -> tuple[int | None, int | None]:
+    """Input and output tokens as the provider counted them; `None` where it did not."""
+    usage = _mapping(_mapping(response).get("usage"))
+    return _first_count(usage, "prompt_tokens", "input_tokens"), _first_count(
+        usage, "completion_tokens", "output_tokens"
+    )
+
+
+def output_text(response: Any) -> str:
+    """The model's answer as text, tool calls as `name(arguments)`; empty for images, vectors and the like."""
+    if isinstance(response, str):
+        return response
+    return "\n".join(piece for piece in _pieces(_mapping(response)) if piece)
+
+
+def preview(response: Any) -> str:
+    """The beginning of the answer on one line, for lists."""
+    line = " ".join(output_text(response)[: 8 * _PREVIEW_CHARS].split())
+    return line if len(line) <= _PREVIEW_CHARS else line[: _PREVIEW_CHARS - 1] + "…"
+
+
+def _pieces(response: Mapping[str, Any]) -> Iterator[str]:
+    for choice in _mappings(response.get("choices")):
+        yield _string(choice.get("text"))
+        yield from _message(_mapping(choice.get("message")))
+    for item in _mappings(response.get("output")):
+        yield from _message(item)
+        if item.get("type") == "function_call":
+            yield _call(item)
+    yield _string(response.get("text"))
+
+
+def _message(message: Mapping[str, Any]) -> Iterator[str]:
+    yield _string(message.get("content"))
+    for part in _mappings(message.get("content")):
+        yield _string(part.get("text")) or _string(part.get("refusal"))
+    yield _string(message.get("refusal"))
+    for call in _mappings(message.get("tool_calls")):
+        yield _call(_mapping(call.get("function")) or _mapping(call.get("custom")))
+    yield _call(_mapping(message.get("function_call")))
+
+
+def _call(function: Mapping[str, Any]) -> str:
+    if not function.get("name"):
+        return ""
+    return f"{function['name']}({_string(function.get('arguments')) or _string(function.get('input'))})"
+
+
+def _first_count(usage: Mapping[str, Any], *names: str) -> int | None:
+    for name in names:
+        value = usage.get(name)
+        if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST_INTEGER:
+            return value
+    return None
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _mappings(value: Any) -> Iterator[Mapping[str, Any]]:
+    return (item for item in value if isinstance(item, Mapping)) if isinstance(value, list) else iter(())
+
+
+def _string(value: Any) -> str:
+    return value if isinstance(value, str) else ""

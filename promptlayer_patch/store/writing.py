@@ -1,0 +1,84 @@
+"""Putting records into the store, and the ids they get."""
+
+from __future__ import annotations
+
+import math
+import sqlite3
+from collections.abc import Sequence
+
+from promptlayer_patch.store.encoding import Row, Unstorable
+from promptlayer_patch.store.transaction import transaction
+
+__all__ = ["insert_all"]
+
+_EPOCH_MS = 1_735_689_600_000  # 2025-01-01 UTC
+_SEQUENCE_BITS = 12
+# 41 bits of milliseconds and 12 of sequence make 53, which JavaScript reads without rounding, until 2094.
+_LAST_MS = (1 << 41) - 1
+
+_INSERT_TAG = """
+    INSERT INTO request_tags (request_id, position, tag_id) SELECT ?, ?, id FROM tags WHERE name = ?
+"""
+
+
+def insert_all(connection: sqlite3.Connection, rows: Sequence[Row]) -> list[int]:
+    """Write all rows in one transaction, or none of them; a record that is there keeps the id it has."""
+    # IMMEDIATE: ids are chosen by what is there, so nobody else may write between looking and inserting.
+    with transaction(connection, "IMMEDIATE"):
+        return [_insert(connection, row) for row in rows]
+
+
+def _insert(connection: sqlite3.Connection, row: Row) -> int:
+    record_id = row.columns["record_id"]
+    known = connection.execute("SELECT request_id FROM requests WHERE record_id = ?", (record_id,)).fetchone()
+    if known is not None:
+        return int(known[0])
+    request_id = _free_id(connection, row.columns["started_at"])
+    try:
+        _insert_new(connection, request_id, row)
+    except (
+        OverflowError,
+        sqlite3.DataError,
+        sqlite3.IntegrityError,
+        sqlite3.InterfaceError,
+        sqlite3.ProgrammingError,
+    ) as error:
+        raise Unstorable(f"record {record_id:.64} cannot be stored: {error}") from error
+    return request_id
+
+
+def _insert_new(connection: sqlite3.Connection, request_id: int, row: Row) -> None:
+    columns = {"request_id": request_id, **row.columns}
+    names, marks = ", ".join(columns), ", ".join("?" * len(columns))
+    connection.execute(f"INSERT INTO requests ({names}) VALUES ({marks})", tuple(columns.values()))
+    connection.execute("INSERT INTO bodies (request_id, body) VALUES (?, ?)", (request_id, row.body))
+    if row.tags:
+        connection.executemany("INSERT OR IGNORE INTO tags (name) VALUES (?)", [(tag,) for tag in row.tags])
+        positions = [(request_id, position, tag) for position, tag in enumerate(row.tags)]
+        connection.executemany(_INSERT_TAG, positions)
+    if row.metadata:
+        connection.executemany(
+            "INSERT INTO request_metadata (request_id, key, value) VALUES (?, ?, ?)",
+            [(request_id, key, value) for key, value in row.metadata.items()],
+        )
+
+
+def _free_id(connection: sqlite3.Connection, started_at: float) -> int:
+    """The first free id of the record's millisecond or, where that one is full, of a later one."""
+    first = _first_id(started_at)
+    while True:
+        end = ((first >> _SEQUENCE_BITS) + 1) << _SEQUENCE_BITS
+        taken = connection.execute(
+            "SELECT max(request_id) FROM requests WHERE request_id >= ? AND request_id < ?", (first, end)
+        ).fetchone()[0]
+        if taken is None:
+            return first
+        if taken + 1 < end:
+            return int(taken) + 1
+        first = end
+
+
+def _first_id(started_at: float) -> int:
+    # A clock that is wrong by decades must not cost the record. Never 0: ids are tested for truth.
+    milliseconds = math.floor(started_at * 1000) - _EPOCH_MS
+    return max(1, min(max(0, milliseconds), _LAST_MS) << _SEQUENCE_BITS)
