@@ -126,8 +126,8 @@ class _Watched:
     Each step of ours is in a `try` of its own, apart from what the library does.
     """
 
-    __slots__ = ()
-
+    # No `__slots__`: only with a `__dict__` of its own has this class the layout that lets an existing
+    # response be moved to it.
     _unwatched: type
 
     def iter_bytes(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
@@ -163,22 +163,25 @@ class _Watched:
             return chunks
 
     def close(self) -> None:
+        close = super().close  # type: ignore[misc]  # found first: `_closing` may give the class back
         try:
             _closing(self, sys._getframe(1).f_code.co_name)
         except Exception as fault:
             report("noticing a closed stream", fault)
-        super().close()  # type: ignore[misc]
+        close()
 
     async def aclose(self) -> None:
+        aclose = super().aclose  # type: ignore[misc]
         try:
             _closing(self, sys._getframe(1).f_code.co_name)
         except Exception as fault:
             report("noticing a closed stream", fault)
-        await super().aclose()  # type: ignore[misc]
+        await aclose()
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         # Pickled and copied as the class it says it is.
-        constructor, (_, *rest), state, *more = super().__reduce_ex__(protocol)  # type: ignore[misc]
+        reduced: Any = super().__reduce_ex__(protocol)
+        constructor, (_, *rest), state, *more = reduced
         state = {key: value for key, value in (state or {}).items() if key != _KEY}
         return (constructor, (self._unwatched, *rest), state, *more)
 
