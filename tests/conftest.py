@@ -1,0 +1,35 @@
+"""Fixtures for the whole suite. Nothing here leaves the machine: only loopback addresses are contacted."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+
+import promptlayer_patch
+from promptlayer_patch.exporters.memory import MemoryExporter
+
+
+@pytest.fixture(autouse=True)
+def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """No key or destination of the developer's reaches a test, and no test reaches their local store."""
+    for name in list(os.environ):
+        if name.startswith(("PROMPTLAYER_", "OPENAI_", "AZURE_OPENAI_")):
+            monkeypatch.delenv(name)
+    monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
+
+
+@pytest.fixture(autouse=True)
+def _clean_slate() -> Iterator[None]:
+    """Whatever a test installs is uninstalled after it."""
+    yield
+    promptlayer_patch.uninstall()
+
+
+@pytest.fixture
+def sink() -> MemoryExporter:
+    """Everything is recorded into this exporter's `records`; call `flush()` before reading them."""
+    exporter = MemoryExporter()
+    promptlayer_patch.install(to=exporter)
+    return exporter
