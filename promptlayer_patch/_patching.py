@@ -160,7 +160,7 @@ class Patcher:
 
     def _apply_tap(self, module: ModuleType) -> None:
         tapped = True
-        for client in _defined_in(module, *self._table.clients):
+        for client in (vars(module)[name] for name in self._table.clients):
             for method, wrapper in (
                 ("request", self._wrappers.around_request),
                 ("_process_response", self._wrappers.around_response),

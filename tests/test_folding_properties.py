@@ -14,11 +14,12 @@ from typing import Any, NamedTuple
 
 import openai
 import pytest
-import yaml
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from promptlayer_patch._folding import fold_stream, parse_events
+
+yaml: Any = pytest.importorskip("yaml")
 
 RECORDINGS = Path(__file__).parents[2] / "shared" / "cassettes" / "openai"
 
@@ -142,13 +143,15 @@ class TestRecorded:
                 expected: dict[tuple[Any, ...], str] = {}
                 for chunk in chunks_of_chat(cut):
                     for choice in chunk.choices:
-                        for part in choice.delta and choice.delta.tool_calls or ():
+                        for part in (choice.delta and choice.delta.tool_calls) or ():
                             place = (choice.index, part.index)
                             expected[place] = expected.get(place, "") + (part.function.arguments or "")
-                        text = choice.delta and choice.delta.content or ""
+                        text = (choice.delta and choice.delta.content) or ""
                         expected[choice.index,] = expected.get((choice.index,), "") + text
                 choices = (fold_stream(cut).response or {"choices": []})["choices"]
-                ours = {(choice["index"],): choice["message"]["content"] or "" for choice in choices}
+                ours: dict[tuple[Any, ...], str] = {
+                    (choice["index"],): choice["message"]["content"] or "" for choice in choices
+                }
                 for choice in choices:
                     for number, call in enumerate(choice["message"].get("tool_calls", ())):
                         ours[choice["index"], number] = call["function"]["arguments"]
@@ -158,7 +161,7 @@ class TestRecorded:
         for where, body in of_kind(recorded, "text_completion"):
             texts: dict[int, str] = {}
             finish: dict[int, str | None] = {}
-            usage = None
+            usage: Any = None
             for chunk in client_that_reads(body).completions.create(model="m", prompt="p", stream=True):
                 usage = chunk.usage or usage
                 for choice in chunk.choices:
@@ -264,28 +267,36 @@ def compare_chat(ours: Any, sdk: Any, *, azure: bool, where: str) -> None:
     assert ours == sdk, where
 
 
+TEXT_KEYS = frozenset(
+    {"arguments", "code", "content", "input", "reasoning_content", "refusal", "text", "value"}
+)
+
+
 def texts_of(response: Any) -> dict[tuple[Any, ...], str]:
     """The text a response has, by the place where it stands, whatever the kind of response."""
     texts: dict[tuple[Any, ...], str] = {}
 
-    def walk(value: Any, *place: Any) -> None:
-        for key, entry in value.items() if isinstance(value, dict) else enumerate(value):
-            if isinstance(entry, str) and key in (
-                "text",
-                "content",
-                "arguments",
-                "refusal",
-                "value",
-                "input",
-                "code",
-            ):
-                texts[*place, key] = entry
-            elif isinstance(entry, (dict, list)):
-                walk(entry, *place, key)
+    def walk(value: dict[Any, Any], *place: Any) -> None:
+        for key, entry in value.items():
+            here = (*place, key)
+            if isinstance(entry, str) and key in TEXT_KEYS:
+                texts[here] = entry
+            elif isinstance(entry, dict):
+                walk(entry, *here)
+            elif isinstance(entry, list):
+                walk(by_identity(entry), *here)
 
     parts = ("choices", "output", "messages", "steps")
     walk({part: response[part] for part in parts if part in response} if isinstance(response, dict) else {})
     return texts
+
+
+def by_identity(entries: list[Any]) -> dict[Any, Any]:
+    """In a stream that was cut a later choice or call may be there and an earlier one not yet."""
+    return {
+        entry.get("index", entry.get("id", position)) if isinstance(entry, dict) else position: entry
+        for position, entry in enumerate(entries)
+    }
 
 
 def pieces_of(text: str, draw: random.Random, *, halves: bool) -> list[str]:
@@ -433,7 +444,7 @@ class TestGenerated:
     ) -> None:
         body = streamed(completion, draw, halves=False)
         whole = texts_of(completion)
-        for end in range(0, len(body), draw.choice([1, 7, 31])):
+        for end in draw.sample(range(len(body)), min(50, len(body))):
             cut = fold_stream(body[:end])
             assert cut.error is None
             for place, text in texts_of(cut.response).items():
@@ -450,29 +461,31 @@ class TestGenerated:
     @settings(deadline=None, max_examples=400)
     def test_no_json_makes_it_raise(self, data: st.DataObject) -> None:
         """Whatever stands where a provider would put something else; and the outcome is JSON again."""
-        events = data.draw(st.lists(st.tuples(st.sampled_from(EVENT_NAMES), ODD_EVENTS), max_size=6))
+        events = data.draw(st.lists(st.tuples(st.sampled_from(["", *EVENT_NAMES]), ODD_EVENTS), max_size=6))
         body = "".join(f"event: {name}\ndata: {json.dumps(value)}\n\n" for name, value in events)
         folded = fold_stream(body.encode())
         json.dumps([folded.response, folded.error])
 
 
 EVENT_NAMES = [
-    "", "error", "message", "done", "thread.run.created", "thread.run.failed", "thread.run.step.delta",
+    "error", "message", "done", "thread.run.created", "thread.run.failed", "thread.run.step.delta",
     "thread.message.created", "thread.message.delta", "transcript.text.delta", "transcript.text.done",
     "transcript.text.segment", "image_edit.partial_image", "image_edit.completed", "speech.audio.delta",
     "response.created", "response.completed", "response.failed", "response.output_item.added",
-    "response.content_part.added", "response.output_text.delta", "response.output_text.done", "response.refusal.delta",
-    "response.output_text.annotation.added", "response.reasoning_summary_text.delta",
-    "response.reasoning_summary_part.added", "response.function_call_arguments.delta",
-    "response.shell_call_command.delta", "response.shell_call_output_content.delta", "response.x.completed",
+    "response.content_part.added", "response.output_text.delta", "response.output_text.done",
+    "response.refusal.delta", "response.output_text.annotation.added",
+    "response.reasoning_summary_text.delta", "response.reasoning_summary_part.added",
+    "response.function_call_arguments.delta", "response.shell_call_command.delta",
+    "response.shell_call_output_content.delta", "response.x.completed",
 ]  # fmt: skip
 KEYS = [
-    "action", "annotations", "arguments", "audio", "b64_json", "choices", "command_index", "commands", "content",
-    "content_index", "created", "delta", "error", "finish_reason", "function", "function_call", "id", "index", "item",
-    "last_error", "logprobs", "message", "model", "name", "object", "output", "output_index", "part", "response",
-    "role", "step_details", "summary", "summary_index", "text", "tool_calls", "type", "usage",
+    "action", "annotations", "arguments", "audio", "b64_json", "choices", "command_index", "commands",
+    "content", "content_index", "created", "delta", "error", "finish_reason", "function", "function_call",
+    "id", "index", "item", "last_error", "logprobs", "message", "model", "name", "object", "output",
+    "output_index", "part", "response", "role", "step_details", "summary", "summary_index", "text",
+    "tool_calls", "type", "usage",
 ]  # fmt: skip
-SCALARS = st.none() | st.booleans() | st.integers(-2, 3) | st.sampled_from(["", "a", "x", *EVENT_NAMES])
+SCALARS = st.none() | st.booleans() | st.integers(-2, 3) | st.sampled_from(["", "a", "x"])
 ODD = st.recursive(
     SCALARS,
     lambda more: st.lists(more, max_size=3) | st.dictionaries(st.sampled_from(KEYS), more, max_size=4),

@@ -11,7 +11,7 @@ from typing import Any
 
 import yaml
 
-from .multipart import parts_of
+from .multipart import boundary_of, parts_of
 
 _FIRST_OF_MANY = 0
 
@@ -41,6 +41,8 @@ class Call:
     raises: str | None = None
     ignore_body_keys: frozenset[str] = frozenset()
     variant: str | None = None
+    reads_request: bool = False
+    """Whether the transport has the request read its body into memory."""
 
     @property
     def name(self) -> str:
@@ -62,7 +64,7 @@ class Case:
 
     @cached_property
     def calls(self) -> list[tuple[Call, list[Call]]]:
-        """Each recorded call with its variants: other methods that make the same request."""
+        """Each recorded call with its variants: other ways to make the same request."""
         exchanges = [_exchange(raw) for raw in _load(self.file)["interactions"]]
         return [_call_and_variants(entry, exchanges) for entry in self.entry["calls"]]
 
@@ -106,7 +108,10 @@ def _call_and_variants(entry: Mapping[str, Any], exchanges: list[Exchange]) -> t
         raises=entry.get("raises"),
         ignore_body_keys=frozenset(entry.get("ignore_body_keys", ())),
     )
-    return call, [_variant(call, other) for other in entry.get("variants", ())]
+    variants = [_variant(call, other) for other in entry.get("variants", ())]
+    if boundary_of(answers[_FIRST_OF_MANY].request_headers.get("content-type", "")):
+        variants.append(replace(call, variant="read by the transport", reads_request=True))
+    return call, variants
 
 
 def _variant(call: Call, other: Mapping[str, Any]) -> Call:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from itertools import pairwise
 from typing import Any
 
@@ -105,14 +106,19 @@ def _outcome(played: Played) -> dict[str, Any]:
     error = played.account.error
     if error is None:
         return {"ending": Ending.COMPLETE, "error": None}
-    failure = (type(error).__name__, str(error), getattr(error, "status_code", None))
+    failure = (type(error).__name__, _without_keys(str(error)), getattr(error, "status_code", None))
     return {"ending": Ending.PROVIDER_ERROR, "error": failure}
 
 
 def _plain(value: Any) -> Any:
     """A failure as a tuple; everything else as it is."""
     is_failure = hasattr(value, "message") and hasattr(value, "status")
-    return (value.type, value.message, value.status) if is_failure else value
+    return (value.type, _without_keys(value.message), value.status) if is_failure else value
+
+
+def _without_keys(message: str) -> str:
+    """A provider's message may quote the API key it refused; a record may not."""
+    return re.sub(r"sk-\S+|\*{3,}", "***", message)
 
 
 def _binary(played: Played) -> bool:
@@ -181,6 +187,6 @@ def _time_problem(record: Record, played: Played) -> str | None:
     # The two clocks a record is made from agree to well under this.
     if any(later < earlier - 0.005 for earlier, later in pairwise(known)):
         return f"record: times out of order: {moments}"
-    if record.first_token_at is not None and not record.streamed:
+    if record.first_token_at is not None and not record.streamed and not _binary(played):
         return "record.first_token_at: set without a stream"
     return None

@@ -60,7 +60,7 @@ def run_case(
 
 def _make(call: Call, path: str, method: Any, wire: Wire, loop: asyncio.AbstractEventLoop | None) -> Played:
     kwargs, strange = arguments_for(method, call.kwargs)
-    wire.expect(call.exchanges)
+    wire.expect(call.exchanges, reads_requests=call.reads_request)
     began = time.time()
     coroutine = play(method, kwargs, wire)
     account = drive(coroutine) if loop is None else loop.run_until_complete(coroutine)

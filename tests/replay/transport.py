@@ -48,10 +48,18 @@ class Wire:
         """Network chunks handed to the client since the call began."""
         self.closed = 0
         """Response bodies the client has closed since the call began."""
+        self.reads_requests = False
         self._answers: list[Exchange] = []
 
-    def expect(self, exchanges: Sequence[Exchange]) -> None:
+    def expect(self, exchanges: Sequence[Exchange], *, reads_requests: bool = False) -> None:
+        """Answer the next requests with `exchanges`.
+
+        `reads_requests` tells how the body is taken: piece by piece, as a socket does, or by having the
+        request read it into its memory, as mock transports and recorders do. A form is in the memory of the
+        request only then.
+        """
         self._answers = list(exchanges)
+        self.reads_requests = reads_requests
         self.sent = []
         self.delivered = self.closed = 0
 
@@ -60,8 +68,8 @@ class Wire:
         """Answers nobody asked for yet."""
         return len(self._answers)
 
-    def answer(self, request: Any) -> Any:
-        self.sent.append(_sent(request))
+    def answer(self, request: Any, body: bytes) -> Any:
+        self.sent.append(_sent(request, body))
         assert self._answers, f"one request too many: {request.method} {request.url}"
         exchange = self._answers.pop(0)
         return http.Response(
@@ -78,8 +86,8 @@ class Transport(http.BaseTransport):  # type: ignore[misc]
         self._wire = wire
 
     def handle_request(self, request: Any) -> Any:
-        request.read()
-        return self._wire.answer(request)
+        body = request.read() if self._wire.reads_requests else b"".join(request.stream)
+        return self._wire.answer(request, body)
 
 
 class AsyncTransport(http.AsyncBaseTransport):  # type: ignore[misc]
@@ -87,8 +95,11 @@ class AsyncTransport(http.AsyncBaseTransport):  # type: ignore[misc]
         self._wire = wire
 
     async def handle_async_request(self, request: Any) -> Any:
-        await request.aread()
-        return self._wire.answer(request)
+        if self._wire.reads_requests:
+            body = await request.aread()
+        else:
+            body = b"".join([piece async for piece in request.stream])
+        return self._wire.answer(request, body)
 
 
 class _Body(http.SyncByteStream, http.AsyncByteStream):  # type: ignore[misc]
@@ -123,8 +134,8 @@ def _headers(exchange: Exchange, *, retried: bool) -> list[tuple[str, str]]:
     return headers
 
 
-def _sent(request: Any) -> Sent:
-    content_type, body = normalised(request.headers.get("content-type", ""), request.content)
+def _sent(request: Any, body: bytes) -> Sent:
+    content_type, body = normalised(request.headers.get("content-type", ""), body)
     pairs = ((name.lower(), value) for name, value in request.headers.multi_items())
     headers = [(name, content_type if name == "content-type" else value) for name, value in pairs]
     return Sent(request.method, str(request.url), tuple(headers), body)
