@@ -117,9 +117,7 @@ class Call:
 
     def keep(self, response: Any, retries_taken: int | None) -> None:
         """Keep what was sent and how it was answered; the body follows by itself."""
-        request = response.request
-        self.request_body = getattr(request, "_content", None)
-        self.url = request.url
+        self._keep_request(response.request)
         self.headers = response.headers
         self.content_type = header(response.headers, "content-type")
         self.status = response.status_code
@@ -148,10 +146,9 @@ class Call:
         if not self.open:
             return
         request = getattr(error, "request", None)
-        if self.request_body is None and request is not None:
-            self.request_body = getattr(request, "_content", None)
-            self.url = getattr(request, "url", None)
-            self.attempts = _attempts(getattr(request, "headers", None)) or self.attempts
+        if self.url is None and request is not None:
+            self._keep_request(request)
+            self.attempts = _attempts(request.headers) or self.attempts
         response = getattr(error, "response", None)
         if response is not None and self.status is None:
             self.status = getattr(response, "status_code", None)
@@ -186,6 +183,13 @@ class Call:
         """About how many bytes this call holds in memory until it is delivered."""
         held = sum(map(len, self.chunks)) if self.chunks else 0
         return 1024 + held + len(self.request_body or b"") + len(self.body or b"")
+
+    def _keep_request(self, request: Any) -> None:
+        self.url = request.url
+        content = getattr(request, "_content", None)
+        # A multipart body begins with its boundary; it holds files, so only its fields are kept.
+        if content is not None and not content.startswith(b"--"):
+            self.request_body = content
 
     def _keep_fields(self) -> None:
         """Without request bytes (multipart, cancelled) keep the fields the client was about to send."""

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from types import CoroutineType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
-from promptlayer_patch._guard import report, warn_once
+from promptlayer_patch._guard import warn_once
 from promptlayer_patch._settings import checked_tags
 from promptlayer_patch._unawaited import Unawaited, like
-from promptlayer_patch.errors import InvalidArgument, PromptLayerError
+from promptlayer_patch.errors import PromptLayerError
 
 if TYPE_CHECKING:
     from promptlayer_patch._call import Call
@@ -23,20 +23,26 @@ _ID_TIMEOUT_S = 5.0
 """How long `return_pl_id=True` waits before it gives `None` for the id."""
 
 
-def checked(kwargs: dict[str, Any]) -> tuple[tuple[str, ...], bool]:
-    """`pl_tags` and `return_pl_id` of a call. Raises `InvalidArgument` before anything is sent."""
-    try:
-        tags = checked_tags("pl_tags", kwargs.get("pl_tags"))
-    except InvalidArgument:
-        raise
-    except Exception as fault:
-        report("reading pl_tags", fault)
-        tags = ()
-    return tags, bool(kwargs.get("return_pl_id"))
+class CallOptions(NamedTuple):
+    """What one call asked of us."""
+
+    tags: tuple[str, ...] = ()
+    wants_id: bool = False
+
+
+NO_OPTIONS = CallOptions()
+
+
+def options_in(arguments: Mapping[str, Any]) -> CallOptions:
+    """`pl_tags` and `return_pl_id` of a call. Raises `InvalidArgument` for tags that are not strings."""
+    tags = checked_tags("pl_tags", arguments.get("pl_tags"))
+    return CallOptions(tags, bool(arguments.get("return_pl_id")))
 
 
 def hold(manager: Any, held: scope) -> None:
     """Have the request that `manager` makes when it is entered made in the scope `held`."""
+    if not held.announces:
+        return  # the manager holds a coroutine of `create`, which has read the scope already
     for attribute, request in list(vars(manager).items()):
         if not attribute.endswith("__api_request"):
             continue

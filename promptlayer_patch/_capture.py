@@ -16,11 +16,20 @@ from typing import Any, TypeAlias
 
 from promptlayer_patch import _scope, _streams
 from promptlayer_patch._call import CURRENT, Call
-from promptlayer_patch._call_options import OURS, RAW_HEADER, checked, hold, with_id
+from promptlayer_patch._call_options import (
+    NO_OPTIONS,
+    OURS,
+    RAW_HEADER,
+    CallOptions,
+    hold,
+    options_in,
+    with_id,
+)
 from promptlayer_patch._guard import report
 from promptlayer_patch._receipts import remember
 from promptlayer_patch._settings import Settings
 from promptlayer_patch._unawaited import Unawaited, like
+from promptlayer_patch.errors import InvalidArgument
 from promptlayer_patch.records import Ending, Receipt
 
 Wrapper: TypeAlias = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
@@ -64,48 +73,84 @@ class Capture:
 
     def around_call(self, name: str) -> Wrapper:
         """The wrapper for a create method of this name."""
+        return self._around(name, self._call)
 
+    def around_helper(self, name: str) -> Wrapper:
+        """The wrapper for a `.stream()` method: its manager makes the request later, through `create`."""
+        return self._around(name, self._announce)
+
+    def _around(self, name: str, proceed: Callable[..., Any]) -> Wrapper:
         def wrapper(
             wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
         ) -> Any:
             if not self.active:
                 return wrapped(*args, **kwargs)
-            extra: tuple[str, ...] = ()
-            wants_id = False
+            options = NO_OPTIONS
             if "pl_tags" in kwargs or "return_pl_id" in kwargs:
-                extra, wants_id = checked(kwargs)
+                try:
+                    options = options_in(kwargs)
+                except InvalidArgument:
+                    raise  # before anything is sent
+                except Exception as fault:
+                    report("reading pl_tags", fault)
                 kwargs = {key: value for key, value in kwargs.items() if key not in OURS}
-            call = None
-            try:
-                call = self._begin(name, instance, kwargs, extra)
-            except Exception as fault:
-                report("opening a record", fault)
-            result = wrapped(*args, **kwargs) if call is None else self._follow(call, wrapped, args, kwargs)
-            return with_id(result, call, kwargs) if wants_id else result
+            return proceed(name, options, wrapped, instance, args, kwargs)
 
         return wrapper
 
-    def around_helper(self, name: str) -> Wrapper:
-        """The wrapper for a `.stream()` method: its manager makes the request later, through `create`."""
+    def _call(
+        self,
+        name: str,
+        options: CallOptions,
+        wrapped: Callable[..., Any],
+        instance: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        call = None
+        try:
+            call = self._begin(name, instance, kwargs, options.tags)
+        except Exception as fault:
+            report("opening a record", fault)
+        result = wrapped(*args, **kwargs) if call is None else self._follow(call, wrapped, args, kwargs)
+        if not options.wants_id:
+            return result
+        try:
+            return with_id(result, call, kwargs)
+        except Exception as fault:
+            report("waiting for an id", fault)
+            return result, None
 
-        def wrapper(
-            wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-        ) -> Any:
-            if not self.active or not ("pl_tags" in kwargs or "return_pl_id" in kwargs):
-                return wrapped(*args, **kwargs)
-            extra, wants_id = checked(kwargs)
-            kwargs = {key: value for key, value in kwargs.items() if key not in OURS}
+    def _announce(
+        self,
+        name: str,
+        options: CallOptions,
+        wrapped: Callable[..., Any],
+        instance: Any,
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+    ) -> Any:
+        receipt = held = None
+        try:
             receipt = Receipt(self._urge)
-            held = _scope.expecting(receipt, extra)
-            with held:
-                manager = wrapped(*args, **kwargs)
+            held = _scope.announcing(name, receipt, options.tags)
+            held.__enter__()
+        except Exception as fault:
+            report("announcing a call", fault)
+        try:
+            manager = wrapped(*args, **kwargs)
+        finally:
             try:
-                hold(manager, held)
+                if held is not None:
+                    held.__exit__()
             except Exception as fault:
-                report(f"tagging {name}", fault)
-            return (manager, receipt) if wants_id else manager
-
-        return wrapper
+                report("announcing a call", fault)
+        try:
+            if held is not None:
+                hold(manager, held)
+        except Exception as fault:
+            report("announcing a call", fault)
+        return (manager, receipt) if options.wants_id else manager
 
     def around_request(
         self, wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -145,7 +190,7 @@ class Capture:
 
     def _open(self, name: str, extra: tuple[str, ...] = ()) -> Call:
         tags, metadata = _scope.merged(self._tags, self._metadata, extra)
-        receipt = _scope.expected() or Receipt(self._urge)
+        name, receipt = _scope.announced() or (name, Receipt(self._urge))
         call = Call(name, self._sink, receipt, tags, metadata)
         _scope.hand_out(receipt)
         return call

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
 import re
 import sys
+import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from types import ModuleType
+from types import FunctionType, ModuleType
 from typing import Any, Protocol
 from urllib.parse import urlsplit
 
@@ -156,7 +158,8 @@ class Patcher:
         around = self._wrappers.around_helper if point.helper else self._wrappers.around_call
         for owner in _defined_in(module, class_name, f"Async{class_name}"):
             if method in vars(owner):
-                self._wrap(owner, method, around(name))
+                wrapper = around(name)
+                self._wrap(owner, method, _stepping_over(vars(owner)[method], wrapper) or wrapper)
 
     def _apply_tap(self, module: ModuleType) -> None:
         tapped = True
@@ -207,8 +210,38 @@ def _chain(function: Any) -> Iterator[Any]:
         function = getattr(function, "__wrapped__", None)
 
 
+def _stepping_over(function: Any, wrapper: Wrapper) -> Wrapper | None:
+    """For a method marked as deprecated: `wrapper` around what stands beneath the mark.
+
+    The mark warns about the line it is called from, which would be one of ours: so the warning is given
+    here, about the line that calls us, and the mark is stepped over.
+    """
+    text, beneath = getattr(function, "__deprecated__", None), getattr(function, "__wrapped__", None)
+    if not isinstance(text, str) or beneath is None or not isinstance(function, FunctionType):
+        return None
+    marked = inspect.getclosurevars(function).nonlocals
+    if not {"category", "stacklevel"} <= set(marked):
+        return None
+
+    def stepping_over(
+        wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        if getattr(wrapped, "__func__", None) is not function:
+            return wrapper(wrapped, instance, args, kwargs)  # another tool's wrapper stands in between
+        warnings.warn(text, marked["category"], marked["stacklevel"] + 1)
+        return wrapper(beneath.__get__(instance, type(instance)), instance, args, kwargs)
+
+    return stepping_over
+
+
 class _Bound(wrapt.BoundFunctionWrapper[..., Any]):
     """A wrapped method as it is looked up; pickled and copied by name, like the function beneath."""
+
+    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+        if len(args) == 2 and not kwargs:
+            function, instance = args  # `weakref.WeakMethod` puts a method together again
+            return getattr(instance, function.__name__)
+        return super().__new__(cls, *args, **kwargs)
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         instance = self._self_instance

@@ -39,13 +39,13 @@ class scope:
     Raises `InvalidArgument` when `tags` is not a list of strings or `metadata` not a mapping of strings.
     """
 
-    __slots__ = ("_expected", "_metadata", "_silent", "_tags", "receipts")
+    __slots__ = ("_announced", "_metadata", "_silent", "_tags", "receipts")
 
     def __init__(self, *, tags: Iterable[str] = (), metadata: Mapping[str, str] | None = None) -> None:
         self._tags = checked_tags("tags", tags)
         self._metadata = checked_metadata("metadata", metadata)
         self._silent = False
-        self._expected: list[Receipt] = []
+        self._announced: list[tuple[str, Receipt]] = []
         self.receipts: list[Receipt] = []
         """One for each call that began in this scope or in a scope within it, in order."""
 
@@ -96,6 +96,11 @@ class scope:
 
         return inside
 
+    @property
+    def announces(self) -> bool:
+        """Whether the call that was announced has yet to begin."""
+        return bool(self._announced)
+
     def __enter__(self) -> scope:
         _open.set((*_open.get(), self))
         return self
@@ -135,18 +140,18 @@ def suppress() -> scope:
     return silent
 
 
-def expecting(receipt: Receipt, tags: tuple[str, ...]) -> scope:
-    """A scope whose first call gets `receipt`, for calls that begin after their receipt is handed out."""
+def announcing(name: str, receipt: Receipt, tags: tuple[str, ...]) -> scope:
+    """A scope whose first call has this name and receipt: a helper announces the call it makes later."""
     held = scope(tags=tags)
-    held._expected.append(receipt)
+    held._announced.append((name, receipt))
     return held
 
 
-def expected() -> Receipt | None:
-    """The receipt that an open scope holds ready for the call that begins now."""
+def announced() -> tuple[str, Receipt] | None:
+    """Name and receipt that an open scope holds ready for the call that begins now."""
     for one in _open.get():
-        if one._expected:
-            return one._expected.pop()
+        if one._announced:
+            return one._announced.pop()
     return None
 
 

@@ -9,6 +9,13 @@ from promptlayer_patch.records import Ending, Record
 
 TRACK_REQUEST = "/track-request"
 
+_PLAIN_METHODS = {
+    f"{prefix}{resource}.{helper}": f"{resource}.create"
+    for prefix in ("", "beta.")
+    for resource in ("chat.completions", "responses")
+    for helper in ("parse", "stream")
+}
+
 _MESSAGE_LIMIT = 1024
 """PromptLayer takes error messages of up to this many characters."""
 
@@ -57,10 +64,10 @@ def message_in(answer: Any) -> str:
 
 
 def _function_name(record: Record) -> str:
-    if record.client is None:
-        return record.function_name
+    """The name PromptLayer parses by: of the plain method behind a helper, on the class of the client."""
     library, _, method = record.function_name.partition(".")
-    return f"{library}.{record.client}.{method}"
+    method = _PLAIN_METHODS.get(method, method)
+    return ".".join(filter(None, (library, record.client, method)))
 
 
 def _response(record: Record) -> Any:

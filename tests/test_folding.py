@@ -611,6 +611,15 @@ class TestRuns:
             "steps": [{**STEP, "step_details": {"type": "tool_calls", "tool_calls": [call]}}],
         }
 
+    def test_deltas_continue_what_the_message_had(self) -> None:
+        begun = {**MESSAGE, "content": [{"type": "text", "text": {"value": "Hé"}}, {"type": "image_file"}]}
+        more = {"id": "msg_1", "delta": {"content": [{"index": 0, "type": "text", "text": {"value": "llo"}}]}}
+        folded = fold_stream(sse(("thread.message.created", begun), ("thread.message.delta", more)))
+        assert folded.response["messages"][0]["content"] == [
+            {"type": "text", "text": {"value": "Héllo"}},
+            {"type": "image_file"},
+        ]
+
     @pytest.mark.parametrize("status", ["completed", "requires_action", "failed"])
     def test_the_last_objects_stand(self, status: str) -> None:
         message = {**MESSAGE, "status": "completed"}

@@ -88,7 +88,7 @@ class Inquiry:
 def answer(inquiry: Inquiry, variant: int = 0) -> str | ToolCall:
     """What the desk replies. Different `variant`s word the same answer differently."""
     if inquiry.tool_results:
-        known = "; ".join(inquiry.tool_results)
+        known = "; ".join(map(_prose, inquiry.tool_results))
         return f"I have just looked it up: {known}. The couriers are on the road as planned."
     tool = _tool_to_call(inquiry)
     if tool is not None:
@@ -103,6 +103,17 @@ def answer(inquiry: Inquiry, variant: int = 0) -> str | ToolCall:
 def _canned(question: str) -> str:
     lowered = question.lower()
     return next((text for word, text in _ANSWERS if word in lowered), _FALLBACK)
+
+
+def _prose(result: str) -> str:
+    """A tool's result in words, if it is a JSON object; else as it is."""
+    try:
+        fields = json.loads(result)
+    except ValueError:
+        return result
+    return (
+        ", ".join(f"{name} {value}" for name, value in fields.items()) if isinstance(fields, dict) else result
+    )
 
 
 def _tool_to_call(inquiry: Inquiry) -> Tool | None:

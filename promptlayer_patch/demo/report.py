@@ -15,16 +15,17 @@ __all__ = ["read_back", "show"]
 
 _COLUMNS = (
     Column("id", right=True),
-    Column("function", least=12),
-    Column("model", least=10),
-    Column("tags", least=8),
+    Column("function", least=12, rank=3),
+    Column("model", least=12, rank=4),
+    Column("tags", least=10, rank=2, optional=True),
     Column("in", right=True),
     Column("out", right=True),
     Column("ms", right=True),
-    Column("first ms", right=True),
-    Column("ending", least=8),
+    Column("first", right=True, optional=True),
+    Column("ending", least=8, rank=1),
     Column("attempts", right=True),
 )
+_LEGEND = "in, out: tokens. ms: how long the call took. first: ms until the first token of a stream."
 _PAGE = 100
 
 
@@ -52,6 +53,7 @@ def read_back(path: str, request_ids: Iterable[int]) -> list[Summary]:
 def show(rows: list[Summary], screen: Screen) -> None:
     """Print the table; a request that failed is followed by its error."""
     heading, *lines = layout(_COLUMNS, [_cells(row) for row in rows], screen.width)
+    screen.note(_LEGEND)
     screen.raw(heading, "bold")
     for row, line in zip(rows, lines, strict=True):
         failed = row.error_type is not None

@@ -12,7 +12,7 @@ from promptlayer_patch.demo.table import clip, display_width, one_line
 
 __all__ = ["Screen"]
 
-_WIDTH = 110
+_WIDTH = 120
 _NARROWEST = 40
 _INDENT = 14
 

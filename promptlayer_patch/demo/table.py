@@ -14,19 +14,26 @@ _CUT = "..."  # three dots, not one character: not every terminal's encoding has
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column of a table. One with a `least` width may be clipped to it where room is short."""
+    """One column of a table, and what it gives up where room is short."""
 
     title: str
     right: bool = False
     least: int | None = None
+    """It may be clipped to this width."""
+    rank: int = 0
+    """Columns are clipped one after the other, the highest rank first."""
+    optional: bool = False
+    """It may be left out where clipping is not enough; the last such column goes first."""
 
 
 def layout(columns: Sequence[Column], rows: Sequence[Sequence[str]], width: int) -> list[str]:
-    """The heading and the rows as lines of at most `width` cells, if the columns' least widths allow it."""
+    """The heading and the rows as lines of at most `width` cells, as far as the columns give way."""
     table = [[column.title for column in columns], *([one_line(cell) for cell in row] for row in rows)]
     widths = [max(display_width(row[at]) for row in table) for at in range(len(columns))]
-    _shrink(widths, columns, width - len(_GAP) * (len(columns) - 1))
-    return [_line(columns, row, widths) for row in table]
+    kept = _kept(columns, widths, width)
+    columns, widths = [columns[at] for at in kept], [widths[at] for at in kept]
+    _clip_columns(columns, widths, width)
+    return [_line(columns, [row[at] for at in kept], widths) for row in table]
 
 
 def display_width(text: str) -> int:
@@ -62,15 +69,29 @@ def _cells(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in ("W", "F") else 1
 
 
-def _shrink(widths: list[int], columns: Sequence[Column], available: int) -> None:
-    """Take from the widest column that may give, until the rest fits or none may."""
-    while sum(widths) > available:
-        giving = [
-            at for at, column in enumerate(columns) if column.least is not None and widths[at] > column.least
-        ]
-        if not giving:
-            return
-        widths[max(giving, key=widths.__getitem__)] -= 1
+def _kept(columns: Sequence[Column], widths: Sequence[int], width: int) -> list[int]:
+    """The places of the columns that there is room for."""
+    kept = list(range(len(columns)))
+    for at in reversed(kept.copy()):
+        if _total([widths[k] - _spare(columns[k], widths[k]) for k in kept]) <= width:
+            break
+        if columns[at].optional:
+            kept.remove(at)
+    return kept
+
+
+def _clip_columns(columns: Sequence[Column], widths: list[int], width: int) -> None:
+    for at in sorted(range(len(columns)), key=lambda at: -columns[at].rank):
+        excess = max(0, _total(widths) - width)
+        widths[at] -= min(excess, _spare(columns[at], widths[at]))
+
+
+def _spare(column: Column, width: int) -> int:
+    return 0 if column.least is None else max(0, width - column.least)
+
+
+def _total(widths: Sequence[int]) -> int:
+    return sum(widths) + len(_GAP) * (len(widths) - 1)
 
 
 def _line(columns: Sequence[Column], row: Sequence[str], widths: Sequence[int]) -> str:

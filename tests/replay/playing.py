@@ -88,6 +88,7 @@ async def _read(got: Any, account: Account, wire: Wire) -> None:
         facts["stream"] = sorted(vars(got))
         facts["http response"] = _response(got.response)
         await _read_items(got, account, wire)
+        facts["class of the response afterwards"] = type(got.response)
     elif isinstance(got, (str, bytes, pydantic.BaseModel)):
         account.value = got
         facts["value"] = seen(got)
