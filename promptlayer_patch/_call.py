@@ -90,7 +90,7 @@ class Call:
         self.result: Any = None
         self.content_type = ""
         self.status: int | None = None
-        self.attempts = 1
+        self.attempts = 0
         self.ending = Ending.COMPLETE
         self.failure: Failure | None = None
         self.ended = 0.0
@@ -115,13 +115,18 @@ class Call:
         self.options = options
         return True
 
-    def keep(self, response: Any, retries_taken: int | None) -> None:
-        """Keep what was sent and how it was answered; the body follows by itself."""
-        self._keep_request(response.request)
+    def attempt(self, request: Any) -> None:
+        """Count one HTTP request and keep what it sends."""
+        self.attempts += 1
+        self._keep_request(request)
+
+    def keep(self, response: Any) -> None:
+        """Keep how the call was answered; the body follows by itself."""
+        if self.url is None:
+            self._keep_request(response.request)
         self.headers = response.headers
         self.content_type = header(response.headers, "content-type")
         self.status = response.status_code
-        self.attempts = (retries_taken or 0) + 1
         self._keep_fields()
 
     def keep_body(self, body: bytes) -> None:
@@ -148,7 +153,6 @@ class Call:
         request = getattr(error, "request", None)
         if self.url is None and request is not None:
             self._keep_request(request)
-            self.attempts = _attempts(request.headers) or self.attempts
         response = getattr(error, "response", None)
         if response is not None and self.status is None:
             self.status = getattr(response, "status_code", None)
@@ -257,11 +261,6 @@ def _size(content: Any) -> int | None:
         return os.fstat(content.fileno()).st_size
     except Exception:
         return None  # a pipe or a file-like object that cannot say
-
-
-def _attempts(headers: Any) -> int | None:
-    count = header(headers, "x-stainless-retry-count")
-    return int(count) + 1 if count.isdigit() else None
 
 
 def is_text(content_type: str) -> bool:

@@ -167,6 +167,20 @@ class Capture:
             return wrapped(*args, **kwargs)
         return self._follow(call, wrapped, args, kwargs)
 
+    def around_attempt(
+        self, wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any:
+        """The wrapper for the client's `_build_request`, which runs once for every HTTP attempt."""
+        request = wrapped(*args, **kwargs)
+        if self.active:
+            try:
+                call = CURRENT.get()
+                if call is not None and call.open:
+                    call.attempt(request)
+            except Exception as fault:
+                report("keeping a request", fault)
+        return request
+
     def around_response(
         self, wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any:
@@ -182,6 +196,9 @@ class Capture:
         if _scope.suppressed():
             return None
         helper = _named_by_helper(kwargs.get("extra_headers"))
+        current = CURRENT.get()
+        if current is not None and current.name == helper and not current.claimed:
+            return None  # the helper itself is followed already: early `parse` calls `create`
         call = self._open(helper or name, extra)
         call.keeps_base64 = kwargs.get("encoding_format") == "base64"
         if not self.tapped:
@@ -304,7 +321,7 @@ def _named_by_helper(headers: Any) -> str | None:
 
 def _keep(call: Call, response: Any, kwargs: Mapping[str, Any]) -> None:
     """Keep the response; the body now if it is the caller's to have at once, else while it is read."""
-    call.keep(response, kwargs.get("retries_taken"))
+    call.keep(response)
     if hasattr(response, "_content") and not _is_left_unread(kwargs):
         call.keep_body(response.content)
     else:

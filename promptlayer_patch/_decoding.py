@@ -45,7 +45,7 @@ def record_of(call: Call) -> Record:
         ending=ending,
         error=failure,
         status=call.status,
-        attempts=call.attempts,
+        attempts=max(1, call.attempts),
         provider_request_id=header(call.headers, "x-request-id") or None,
         tags=call.tags,
         metadata=call.metadata,

@@ -28,18 +28,17 @@ class Answer:
 
 
 class Connection:
-    """Posts JSON with the API key in the body, as PromptLayer's logging endpoints want it."""
+    """Posts JSON and never raises; `secret` is blotted out of what the server says."""
 
-    def __init__(self, base_url: str, api_key: str) -> None:
+    def __init__(self, base_url: str, secret: str) -> None:
         self._base_url = base_url
-        self._api_key = api_key
+        self._secret = secret
         self._session: Any = None
 
-    def post(self, path: str, body: dict[str, Any]) -> Answer:
-        """Post `body`. Raises only what encoding it raises (`TypeError`, `ValueError`, `RecursionError`)."""
+    def post(self, path: str, body: bytes) -> Answer:
+        """Post `body`, which is JSON, and tell what came back."""
         import requests
 
-        content = encoded({**body, "api_key": self._api_key})
         if self._session is None:
             self._session = requests.Session()
             self._session.headers["User-Agent"] = f"promptlayer_patch/{__version__}"
@@ -47,7 +46,7 @@ class Connection:
             # A redirected POST would arrive as a GET, so redirects are answers like others.
             response = self._session.post(
                 self._base_url + path,
-                data=content,
+                data=body,
                 headers={"Content-Type": "application/json"},
                 timeout=(_CONNECT_TIMEOUT_S, _READ_TIMEOUT_S),
                 allow_redirects=False,
@@ -55,9 +54,7 @@ class Connection:
             )
             with response:
                 raw = response.raw.read(_ANSWER_LIMIT, decode_content=True)
-        except (requests.RequestException, OSError) as error:
-            return Answer(None, reason=type(error).__name__)
-        except Exception as error:  # urllib3 raises its own kinds while a body is read
+        except Exception as error:  # of requests, and urllib3's own while the body is read
             return Answer(None, reason=type(error).__name__)
         return self._answer(response, raw)
 
@@ -69,20 +66,11 @@ class Connection:
     def _answer(self, response: Any, raw: bytes) -> Answer:
         try:
             data = json.loads(raw)
-        except ValueError:
+        except (ValueError, RecursionError):
             data = None
-        words = message_in(data).replace(self._api_key, "***")[:_REASON_LIMIT]
+        words = message_in(data).replace(self._secret or "\0", "***")[:_REASON_LIMIT]
         reason = f"HTTP {response.status_code}" + (f": {words}" if words else "")
         return Answer(response.status_code, data, reason, _retry_after(response.headers.get("Retry-After")))
-
-
-def encoded(body: dict[str, Any]) -> bytes:
-    """`body` as JSON; NaN and infinities, which JSON does not know, become null."""
-    try:
-        return json.dumps(body, default=str, allow_nan=False).encode()
-    except ValueError:
-        finite = json.loads(json.dumps(body, default=str), parse_constant=lambda _: None)
-        return json.dumps(finite, allow_nan=False).encode()
 
 
 def _retry_after(value: str | None) -> float | None:
@@ -96,5 +84,5 @@ def _retry_after(value: str | None) -> float | None:
 
         try:
             return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())
-        except ValueError:
+        except (ValueError, OverflowError, OSError):
             return None

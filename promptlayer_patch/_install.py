@@ -72,7 +72,7 @@ def install(
         queue_max_bytes=queue_max_bytes,
     )
     for destination in settings.to:
-        _check(destination, settings)
+        _check(destination, settings, "to" if to is not None else "PROMPTLAYER_TO")
     _process.install(settings)
 
 
@@ -220,10 +220,10 @@ class _Process:
 _process = _Process()
 
 
-def _check(destination: Destination, settings: Settings) -> None:
+def _check(destination: Destination, settings: Settings, argument: str) -> None:
     """Refuse a destination that cannot work, now and not on the worker's thread."""
     if isinstance(destination, str):
-        scheme, target = split(destination)
+        scheme, target = split(destination, argument)
         check: Any = getattr(importlib.import_module(f"promptlayer_patch.exporters.{scheme}"), "check", None)
         if check is not None:
             check(target, settings)

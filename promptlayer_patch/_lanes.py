@@ -8,7 +8,7 @@ from queue import SimpleQueue
 from typing import TYPE_CHECKING
 
 from promptlayer_patch._guard import report
-from promptlayer_patch.records import Delivery, Record, Rejected, TryLater
+from promptlayer_patch.records import Delivered, Delivery, Record, Rejected, TryLater
 
 if TYPE_CHECKING:
     from promptlayer_patch.exporters import Exporter
@@ -90,12 +90,12 @@ class Lane:
         """Deliveries for `share`. An exporter that cannot be opened or breaks its contract rejects them."""
         try:
             deliveries = list(self._opened().export(share))
-        except Exception as fault:
+        except BaseException as fault:  # this thread is ours: a SystemExit has nobody to stop here
             report("exporting", fault)
             return [Rejected(f"the exporter failed: {type(fault).__name__}")] * len(share)
         if len(deliveries) != len(share):
             return [Rejected("the exporter answered for another number of records")] * len(share)
-        return deliveries
+        return [_checked(delivery) for delivery in deliveries]
 
     def close(self) -> None:
         exporter, self.exporter = self.exporter, None
@@ -115,3 +115,9 @@ class Lane:
             share, answer = job
             answer.put(self.export(share))
         self.close()
+
+
+def _checked(delivery: object) -> Delivery:
+    if isinstance(delivery, (Delivered, Rejected, TryLater)):
+        return delivery
+    return Rejected(f"the exporter answered a {type(delivery).__name__} instead of a delivery")

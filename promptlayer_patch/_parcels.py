@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 60.0
+_LONGEST_ASKED_WAIT_S = 3600.0
+"""Whatever a destination asks for, it is asked again after this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,8 +50,9 @@ class Parcel:
     due: float = 0.0
 
 
-def wait_before(attempt: int, after_s: float | None) -> float:
-    if after_s is not None:
-        return after_s
+def wait_before(attempt: int, after_s: object) -> float:
+    """Seconds until the next try: what the destination asked for, if that is sane, else a random backoff."""
+    if isinstance(after_s, (int, float)) and after_s >= 0:
+        return min(float(after_s), _LONGEST_ASKED_WAIT_S)
     # Full jitter, so that many processes do not come back in step.
     return random.uniform(0.0, min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(attempt, 10)))

@@ -97,6 +97,10 @@ class Wrappers(Protocol):
         self, wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any: ...
 
+    def around_attempt(
+        self, wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+    ) -> Any: ...
+
     def around_response(
         self, wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
     ) -> Any: ...
@@ -166,6 +170,7 @@ class Patcher:
         for client in (vars(module)[name] for name in self._table.clients):
             for method, wrapper in (
                 ("request", self._wrappers.around_request),
+                ("_build_request", self._wrappers.around_attempt),
                 ("_process_response", self._wrappers.around_response),
             ):
                 # Other tools put theirs on the subclass; beneath them, ours would never be called.

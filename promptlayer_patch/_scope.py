@@ -178,7 +178,7 @@ def merged(
 
 def hand_out(receipt: Receipt) -> None:
     """Give the receipt of a call that begins now to every open scope."""
-    for one in _open.get():
+    for one in dict.fromkeys(_open.get()):  # a scope that was entered twice gets it once
         one.receipts.append(receipt)
 
 

@@ -58,16 +58,18 @@ def read_settings(
     key = _key(api_key)
     destinations = _destinations(to)
     return Settings(
-        tags=checked_tags("tags", tags) if tags else _tags_from_environment(),
-        metadata=checked_metadata("metadata", metadata) if metadata else _metadata_from_environment(),
+        tags=checked_tags("tags", tags) if tags is not None else _tags_from_environment(),
+        metadata=checked_metadata("metadata", metadata)
+        if metadata is not None
+        else _metadata_from_environment(),
         api_key=key,
         base_url=_base_url(base_url),
         to=destinations or (("promptlayer:",) if key else ("local:",)),
         fell_back=not destinations and not key,
         local_db=os.environ.get("PROMPTLAYER_LOCAL_DB") or _default_local_db(),
         shutdown_timeout_s=_number("shutdown_timeout_s", shutdown_timeout_s, default=2.0, low=0.0),
-        queue_max_records=int(_number("queue_max_records", queue_max_records, default=10_000, low=1)),
-        queue_max_bytes=int(_number("queue_max_bytes", queue_max_bytes, default=64 * 1024 * 1024, low=1)),
+        queue_max_records=_whole("queue_max_records", queue_max_records, default=10_000),
+        queue_max_bytes=_whole("queue_max_bytes", queue_max_bytes, default=64 * 1024 * 1024),
     )
 
 
@@ -77,11 +79,11 @@ def checked_tags(argument: str, tags: object) -> tuple[str, ...]:
         return ()
     if isinstance(tags, (str, bytes)) or not isinstance(tags, Iterable):
         raise InvalidArgument(argument, f"expected a list of strings, got {type(tags).__name__}")
-    kept = dict.fromkeys(tags)
+    kept = list(tags)
     for tag in kept:
         if not isinstance(tag, str):
             raise InvalidArgument(argument, f"expected a list of strings, it has a {type(tag).__name__}")
-    return tuple(kept)
+    return tuple(dict.fromkeys(kept))
 
 
 def checked_metadata(argument: str, metadata: object) -> dict[str, str]:
@@ -100,20 +102,26 @@ def checked_metadata(argument: str, metadata: object) -> dict[str, str]:
 
 def _key(api_key: object) -> str | None:
     if api_key is None:
-        return os.environ.get("PROMPTLAYER_API_KEY") or None
+        # Keys are read from files, which end with a line end.
+        return os.environ.get("PROMPTLAYER_API_KEY", "").strip() or None
     if not isinstance(api_key, str) or not api_key.strip():
         raise InvalidArgument("api_key", f"expected a non-empty string, got {_kind(api_key)}")
-    return api_key
+    return api_key.strip()
 
 
 def _base_url(base_url: object) -> str:
-    argument = "base_url" if base_url is not None else "PROMPTLAYER_BASE_URL"
-    url = base_url if base_url is not None else os.environ.get("PROMPTLAYER_BASE_URL") or DEFAULT_BASE_URL
+    if base_url is not None:
+        return checked_url("base_url", base_url)
+    return checked_url("PROMPTLAYER_BASE_URL", os.environ.get("PROMPTLAYER_BASE_URL") or DEFAULT_BASE_URL)
+
+
+def checked_url(argument: str, url: object) -> str:
+    """An http or https address, without the slash at its end."""
     if not isinstance(url, str):
         raise InvalidArgument(argument, f"expected a URL, got {type(url).__name__}")
     try:
         parts = urlsplit(url)
-        usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+        usable = parts.scheme in ("http", "https") and bool(parts.hostname) and parts.port != 0
     except ValueError:
         usable = False
     if not usable:
@@ -134,6 +142,8 @@ def _destinations(to: object) -> tuple[Destination, ...]:
 def _destination(one: Any) -> Destination:
     if isinstance(one, str):
         return one
+    if isinstance(one, type):
+        raise InvalidArgument("to", f"expected an exporter, got the class {one.__name__} itself")
     if callable(getattr(one, "export", None)) and callable(getattr(one, "close", None)):
         exporter: Destination = one
         return exporter
@@ -176,6 +186,13 @@ def _number(argument: str, value: object, *, default: float, low: float) -> floa
     if not low <= value < float("inf"):
         raise InvalidArgument(argument, f"expected a number of at least {low:g}, got {value:g}")
     return value
+
+
+def _whole(argument: str, value: object, *, default: int) -> int:
+    number = _number(argument, value, default=default, low=1)
+    if number != int(number):
+        raise InvalidArgument(argument, f"expected a whole number, got {number:g}")
+    return int(number)
 
 
 def _kind(value: object) -> str:

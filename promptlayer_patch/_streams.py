@@ -46,6 +46,8 @@ class Watch:
 
     def saw(self, chunk: bytes) -> None:
         call = self.call
+        if not call.open:
+            return  # read once more after the end; the worker has the call now
         if len(call.stamps) < _STAMPS:
             call.stamps.append(time.perf_counter())
         if self.keeps:
@@ -133,7 +135,7 @@ class _Watched:
     def iter_bytes(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
         chunks: Iterator[bytes] = super().iter_bytes(*args, **kwargs)  # type: ignore[misc]
         try:
-            return _tee(chunks, self.__dict__[_KEY])
+            return _tee(chunks, self, self.__dict__[_KEY])
         except Exception as fault:
             report("watching a body", fault)
             return chunks
@@ -141,7 +143,7 @@ class _Watched:
     def aiter_bytes(self, *args: Any, **kwargs: Any) -> AsyncIterator[bytes]:
         chunks: AsyncIterator[bytes] = super().aiter_bytes(*args, **kwargs)  # type: ignore[misc]
         try:
-            return _async_tee(chunks, self.__dict__[_KEY])
+            return _async_tee(chunks, self, self.__dict__[_KEY])
         except Exception as fault:
             report("watching a body", fault)
             return chunks
@@ -149,7 +151,7 @@ class _Watched:
     def iter_raw(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
         chunks: Iterator[bytes] = super().iter_raw(*args, **kwargs)  # type: ignore[misc]
         try:
-            return _tee(chunks, self.__dict__[_KEY]) if _is_read_raw(self) else chunks
+            return _tee(chunks, self, self.__dict__[_KEY]) if _is_read_raw(self) else chunks
         except Exception as fault:
             report("watching a raw body", fault)
             return chunks
@@ -157,7 +159,7 @@ class _Watched:
     def aiter_raw(self, *args: Any, **kwargs: Any) -> AsyncIterator[bytes]:
         chunks: AsyncIterator[bytes] = super().aiter_raw(*args, **kwargs)  # type: ignore[misc]
         try:
-            return _async_tee(chunks, self.__dict__[_KEY]) if _is_read_raw(self) else chunks
+            return _async_tee(chunks, self, self.__dict__[_KEY]) if _is_read_raw(self) else chunks
         except Exception as fault:
             report("watching a raw body", fault)
             return chunks
@@ -196,14 +198,19 @@ def _is_read_raw(response: Any) -> bool:
 
 
 def _closing(response: Any, by: str) -> None:
-    found: Watch = response.__dict__[_KEY]
-    found.closed(by)
-    if not found.call.open:
-        del response.__dict__[_KEY]
+    response.__dict__[_KEY].closed(by)
+    _give_back(response)
+
+
+def _give_back(response: Any) -> None:
+    """Let the response be of its own class again once its call has ended."""
+    found = response.__dict__.get(_KEY)
+    if found is not None and not found.call.open:
         response.__class__ = response._unwatched
+        del response.__dict__[_KEY]
 
 
-def _tee(chunks: Iterator[bytes], watch: Watch) -> Iterator[bytes]:
+def _tee(chunks: Iterator[bytes], response: Any, watch: Watch) -> Iterator[bytes]:
     watch.begun = watch.reading = True
     try:
         for chunk in chunks:
@@ -223,16 +230,18 @@ def _tee(chunks: Iterator[bytes], watch: Watch) -> Iterator[bytes]:
     except BaseException as error:
         try:
             watch.broke(error)
+            _give_back(response)
         except Exception as fault:
             report("recording a broken stream", fault)
         raise
     try:
         watch.end(Ending.COMPLETE)
+        _give_back(response)
     except Exception as fault:
         report("recording the end of a stream", fault)
 
 
-async def _async_tee(chunks: AsyncIterator[bytes], watch: Watch) -> AsyncIterator[bytes]:
+async def _async_tee(chunks: AsyncIterator[bytes], response: Any, watch: Watch) -> AsyncIterator[bytes]:
     watch.begun = watch.reading = True
     try:
         async for chunk in chunks:
@@ -252,10 +261,12 @@ async def _async_tee(chunks: AsyncIterator[bytes], watch: Watch) -> AsyncIterato
     except BaseException as error:
         try:
             watch.broke(error)
+            _give_back(response)
         except Exception as fault:
             report("recording a broken stream", fault)
         raise
     try:
         watch.end(Ending.COMPLETE)
+        _give_back(response)
     except Exception as fault:
         report("recording the end of a stream", fault)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from typing import Any
 
@@ -42,6 +43,15 @@ def track_request(record: Record) -> dict[str, Any]:
         "span_id": None,
         **_status(record),
     }
+
+
+def encoded(body: dict[str, Any]) -> bytes:
+    """`body` as JSON; NaN and infinities, which JSON does not know, become null."""
+    try:
+        return json.dumps(body, default=str, allow_nan=False).encode()
+    except ValueError:
+        finite = json.loads(json.dumps(body, default=str), parse_constant=lambda _: None)
+        return json.dumps(finite, allow_nan=False).encode()
 
 
 def request_id_in(answer: Any) -> int | None:

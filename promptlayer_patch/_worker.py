@@ -106,7 +106,7 @@ class Worker:
             for parcel in self._waiting:
                 parcel.due = 0.0
         self.urge()
-        done.wait(timeout_s)
+        done.wait(min(timeout_s, threading.TIMEOUT_MAX))
         with self._lock:
             return done.is_set() or not self._left()
 
@@ -120,7 +120,7 @@ class Worker:
             thread = self._start()
         self._bell.put(None)
         if thread is not None and thread is not threading.current_thread():
-            thread.join(timeout_s)
+            thread.join(min(timeout_s, threading.TIMEOUT_MAX))
         return self._give_up("the process ended before it was delivered")
 
     def stats(self) -> Stats:
@@ -169,7 +169,7 @@ class Worker:
         try:
             while (batch := self._next_batch()) is not None:
                 self._settle(batch, self._export(batch))
-        except Exception as fault:
+        except BaseException as fault:  # nobody but us runs here; the next record starts a new thread
             report("delivering", fault)
             self._requeue()
         finally:
@@ -228,7 +228,7 @@ class Worker:
         if parcel.record is None:
             try:
                 parcel.record = self._decode(parcel.call)
-            except Exception as fault:
+            except BaseException as fault:  # data of the caller's may have a `__str__` that raises anything
                 report("decoding a call", fault)
                 return Rejected(f"could not be decoded: {type(fault).__name__}")
         return None

@@ -14,6 +14,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from promptlayer_patch._guard import report
 from promptlayer_patch.errors import RequestIdTimeout, RequestIdUnavailable
 
 if TYPE_CHECKING:
@@ -173,7 +174,7 @@ class Receipt:
             arrived = threading.Event()
             self.when_done(arrived.set)
             self._hurry()
-            arrived.wait(timeout_s)
+            arrived.wait(min(timeout_s, threading.TIMEOUT_MAX))
         return self._result(timeout_s)
 
     async def arequest_id(self, timeout_s: float = 5.0) -> int:
@@ -186,7 +187,7 @@ class Receipt:
             self.when_done(lambda: _wake(loop, arrived))
             self._hurry()
             try:
-                await asyncio.wait_for(arrived, timeout_s)
+                await asyncio.wait_for(arrived, min(timeout_s, threading.TIMEOUT_MAX))
             except (asyncio.TimeoutError, TimeoutError):
                 pass  # whether the id came in the last moment is decided below
         return self._result(timeout_s)
@@ -211,7 +212,10 @@ class Receipt:
                 callback = self._callbacks.pop()
             except IndexError:
                 return  # another thread took the last one
-            callback()
+            try:
+                callback()
+            except Exception as fault:
+                report("telling of a request id", fault)  # and go on: others wait too
 
     def _hurry(self) -> None:
         if self._urge is not None:

@@ -127,26 +127,21 @@ def test_a_second_run_adds_to_the_store_and_shows_its_own_rows(
     assert not added & before
 
 
-def test_without_db_it_records_into_the_users_own_store(tmp_path: Path) -> None:
+def test_without_db_it_records_into_the_users_own_store_and_nowhere_else(tmp_path: Path) -> None:
+    """Also where a PromptLayer key is set: a demo is nothing for somebody's account."""
     own = tmp_path / "own.db"
-    ended = demo(tmp_path, PROMPTLAYER_LOCAL_DB=str(own))
-    assert ended.returncode == 0
-    assert own.exists()
-    assert str(own) in ended.stdout
-    assert "promptlayer_patch.install()\n" in ended.stdout
-
-
-def test_a_promptlayer_key_changes_nothing_but_a_note(tmp_path: Path) -> None:
     with StandIn() as promptlayer:
         ended = demo(
             tmp_path,
-            "--db",
-            str(tmp_path / "x.db"),
+            PROMPTLAYER_LOCAL_DB=str(own),
             PROMPTLAYER_API_KEY="pl_secret",
             PROMPTLAYER_BASE_URL=promptlayer.base_url,
         )
         assert promptlayer.requests == []
     assert ended.returncode == 0
+    assert own.exists()
+    assert str(own) in ended.stdout
+    assert "promptlayer_patch.install()\n" in ended.stdout
     assert "PROMPTLAYER_API_KEY is set, but" in ended.stdout
     assert "pl_secret" not in ended.stdout
 
@@ -220,7 +215,7 @@ def test_an_encoding_without_our_characters_is_no_obstacle(tmp_path: Path) -> No
 @pytest.mark.skipif(sys.platform == "win32", reason="no pseudo-terminals")
 @pytest.mark.parametrize(
     ("columns", "variables", "coloured"),
-    [(120, {}, True), (80, {"NO_COLOR": "1"}, False), (100, {"TERM": "dumb"}, False)],
+    [(120, {}, True), (80, {"NO_COLOR": "1"}, False)],
 )
 def test_on_a_terminal_it_keeps_to_the_width_and_may_use_colour(
     tmp_path: Path, columns: int, variables: dict[str, str], coloured: bool

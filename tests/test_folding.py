@@ -382,6 +382,9 @@ class TestChat:
         assert message_of({"content": "a\ud83d"}, {"content": "\ude00"})["content"] == "a😀"
         assert message_of({"content": "é"}, {"content": "\ud83d"})["content"] == "é�"
 
+    def test_lists_of_unknown_fields_are_appended(self) -> None:
+        assert message_of({"hints": ["a", "b"]}, {"hints": ["c"]}, {"hints": [1]})["hints"] == ["a", "b", "c", 1]
+
     def test_unknown_fields_are_preserved(self) -> None:
         first, last = chat(delta(content="a"), citations=["x"], took={"ms": 1}), chat(citations=["x", "y"])
         response = fold_stream(sse(first, last, {**last, "citations": None})).response

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Protocol
 
-from promptlayer_patch._folding.merge import merge, settle, substantial
+from promptlayer_patch._folding.merge import Pieces, merge, settle, substantial
 
 __all__ = ["chat_fold", "fold_for_shape", "text_fold"]
 
@@ -113,16 +113,16 @@ class _Rest:
 
 class _TextChoice:
     def __init__(self) -> None:
-        self._texts: list[str] = []
+        self._text = Pieces()
         self._rest = _Rest()
 
     def add(self, choice: dict[str, Any]) -> None:
         if isinstance(text := choice.get("text"), str):
-            self._texts.append(text)
+            self._text.parts.append(text)
         self._rest.add(choice)
 
     def result(self, index: int) -> dict[str, Any]:
-        return {"index": index, "text": "".join(self._texts), **self._rest.values()}
+        return {"index": index, "text": str(self._text), **self._rest.values()}
 
 
 class _ChatChoice:

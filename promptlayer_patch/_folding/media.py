@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from promptlayer_patch._folding.merge import substantial
+from promptlayer_patch._folding.merge import Pieces, substantial
 
 __all__ = ["ImageFold", "SpeechFold", "TranscriptFold"]
 
@@ -15,7 +15,7 @@ class TranscriptFold:
     def __init__(self) -> None:
         self.complete = False
         self._final: dict[str, Any] = {}
-        self._texts: list[str] = []
+        self._text = Pieces()
         self._lists: dict[str, list[Any]] = {}
 
     def carries_output(self, name: str, data: dict[str, Any]) -> bool:
@@ -29,12 +29,12 @@ class TranscriptFold:
             self._lists.setdefault("segments", []).append(data)
         else:
             if isinstance(delta := data.get("delta"), str):
-                self._texts.append(delta)
+                self._text.parts.append(delta)
             if isinstance(logprobs := data.get("logprobs"), list):
                 self._lists.setdefault("logprobs", []).extend(logprobs)
 
     def response(self) -> dict[str, Any]:
-        return {"text": "".join(self._texts), **self._lists, **self._final}
+        return {"text": str(self._text), **self._lists, **self._final}
 
 
 class ImageFold:

@@ -110,7 +110,14 @@ def _combined(old: Any, value: Any) -> Any:
         merge(old, value)
         return old
     if isinstance(old, list):
-        return _merged_lists(old, value if isinstance(value, list) else [value])
+        if isinstance(value, list):
+            return _merged_lists(old, value)
+        # Mistral's content: a list of thoughts, then plain text in many deltas.
+        if isinstance(value, str) and old and isinstance(old[-1], (str, Pieces)):
+            old[-1] = _combined(old[-1], value)
+        else:
+            old.append(value)
+        return old
     if isinstance(value, list) and isinstance(old, (str, Pieces)):
         return _merged_lists([old] if str(old) else [], value)
     # Numbers in deltas are positions and times, never counts: the SDK's sum of two expiry times helps nobody.
@@ -123,9 +130,6 @@ def _merged_lists(old: list[Any], new: list[Any]) -> list[Any]:
             if not isinstance(old, _Indexed):
                 old = _Indexed(old)
             old.place(index, entry)
-        elif isinstance(entry, str) and old and isinstance(old[-1], (str, Pieces)):
-            # Mistral's content: a list of thoughts, then plain text in many deltas.
-            old[-1] = _combined(old[-1], entry)
         else:
             old.append(entry)
     return old

@@ -40,12 +40,12 @@ def schemes() -> list[str]:
     return sorted(module.name for module in pkgutil.iter_modules(__path__))
 
 
-def split(destination: str) -> tuple[str, str]:
+def split(destination: str, argument: str = "to") -> tuple[str, str]:
     """`scheme:target` in two. Raises `InvalidArgument` for a scheme that does not exist."""
     scheme, colon, target = destination.partition(":")
     if not colon or scheme not in schemes():
         known = ", ".join(f"{name}:" for name in schemes())
-        raise InvalidArgument("to", f"unknown destination {destination!r}; there are {known}")
+        raise InvalidArgument(argument, f"unknown destination {destination!r}; there are {known}")
     return scheme, target
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import IO, TYPE_CHECKING
+from typing import TYPE_CHECKING
 
-from promptlayer_patch._wire import track_request
+from promptlayer_patch._wire import encoded, track_request
 from promptlayer_patch.errors import InvalidArgument
 from promptlayer_patch.records import Delivered, Delivery, Record, Rejected, TryLater
 
@@ -21,37 +20,39 @@ class JsonlExporter:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file: IO[bytes] | None = None
+        self._file: int | None = None
+        self._torn = False
 
     def export(self, batch: Sequence[Record]) -> list[Delivery]:
-        try:
-            file = self._opened()
-            deliveries = [self._written(file, record) for record in batch]
-            file.flush()
-        except OSError as error:
-            self.close()
-            return [TryLater(reason=f"{type(error).__name__}: {error.strerror}")] * len(batch)
-        return deliveries
+        return [self._appended(record) for record in batch]
 
     def close(self) -> None:
         if self._file is not None:
             file, self._file = self._file, None
-            file.close()
+            os.close(file)
 
-    def _opened(self) -> IO[bytes]:
+    def _appended(self, record: Record) -> Delivery:
+        try:
+            line = encoded(track_request(record)) + b"\n"
+        except Exception as error:  # the caller's own objects may stand in a record, and raise anything
+            return Rejected(f"cannot be written as JSON: {type(error).__name__}")
+        try:
+            self._write(line)
+        except OSError as error:
+            return TryLater(reason=f"{type(error).__name__}: {error.strerror}")
+        return Delivered()
+
+    def _write(self, line: bytes) -> None:
+        """One system call for each line, so that the lines of several processes do not mix."""
         if self._file is None:
             self._path.parent.mkdir(parents=True, exist_ok=True)
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
-            self._file = os.fdopen(descriptor, "ab")
-        return self._file
-
-    def _written(self, file: IO[bytes], record: Record) -> Delivery:
-        try:
-            line = json.dumps(track_request(record), ensure_ascii=True, default=str)
-        except (TypeError, ValueError, RecursionError) as error:
-            return Rejected(f"cannot be written as JSON: {type(error).__name__}")
-        file.write(line.encode() + b"\n")
-        return Delivered()
+            self._file = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)
+        if self._torn:
+            line = b"\n" + line
+        written = os.write(self._file, line)
+        self._torn = written < len(line)
+        if self._torn:
+            raise OSError(28, "the disk is full")
 
 
 def open_exporter(target: str, settings: Settings) -> JsonlExporter:

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from promptlayer_patch._http import Answer, Connection
-from promptlayer_patch._wire import TRACK_REQUEST, request_id_in, track_request
+from promptlayer_patch._settings import checked_url
+from promptlayer_patch._wire import TRACK_REQUEST, encoded, request_id_in, track_request
 from promptlayer_patch.errors import InvalidArgument
 from promptlayer_patch.records import Delivered, Delivery, Record, Rejected, TryLater
 
@@ -22,7 +23,8 @@ class PromptLayerExporter:
     connections = 4
 
     def __init__(self, base_url: str, api_key: str) -> None:
-        self._connection = Connection(base_url, api_key)
+        self._api_key = api_key
+        self._connection = Connection(base_url, secret=api_key)
 
     def export(self, batch: Sequence[Record]) -> list[Delivery]:
         return [self._post(record) for record in batch]
@@ -32,10 +34,10 @@ class PromptLayerExporter:
 
     def _post(self, record: Record) -> Delivery:
         try:
-            answer = self._connection.post(TRACK_REQUEST, track_request(record))
-        except (TypeError, ValueError, RecursionError) as error:
+            body = encoded({**track_request(record), "api_key": self._api_key})
+        except Exception as error:  # the caller's own objects may stand in a record, and raise anything
             return Rejected(f"cannot be written as JSON: {type(error).__name__}")
-        return delivery_of(answer)
+        return delivery_of(self._connection.post(TRACK_REQUEST, body))
 
 
 def delivery_of(answer: Answer) -> Delivery:
@@ -51,10 +53,12 @@ def delivery_of(answer: Answer) -> Delivery:
 
 
 def open_exporter(target: str, settings: Settings) -> PromptLayerExporter:
-    return PromptLayerExporter(target or settings.base_url, settings.api_key or "")
+    return PromptLayerExporter(target.rstrip("/") or settings.base_url, settings.api_key or "")
 
 
 def check(target: str, settings: Settings) -> None:
-    """Refuse `promptlayer:` without a key."""
+    """Refuse an address that is none, and `promptlayer:` without a key."""
+    if target:
+        checked_url("to", target)
     if settings.api_key is None:
         raise InvalidArgument("api_key", "promptlayer: needs a key; pass api_key or set PROMPTLAYER_API_KEY")

@@ -1,47 +1,23 @@
-"""Streams whose every piece is sent when the test says so, and what a consumer saw of them."""
+"""A provider that sends a stream piece by piece, when the test says so, and ends it as the test wants."""
 
 from __future__ import annotations
 
 import asyncio
-import json
+import inspect
+import signal
 import threading
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from inspect import signature
 from typing import Any
 
 import openai
 import openai._base_client as base_client
 
+from tests.support.endings_kinds import PIECES, Kind, error_event
+
 http: Any = getattr(base_client, "httpx2", None) or getattr(base_client, "httpx")  # noqa: B009
 """The HTTP library that the installed openai speaks."""
-
-PIECES = ("Lan", "tern ", "says héllo", " to ", "you.")
-ERROR = {"message": "The desk is on fire.", "type": "server_error", "code": "fire"}
-
-
-@dataclass(frozen=True)
-class Kind:
-    """One streaming method: how to call it, what it is answered with, and where the text stands."""
-
-    name: str
-    content_type: str
-    events: Callable[[Sequence[str]], list[bytes]]
-    """The pieces of the body for these pieces of text; the last one only says that it is over."""
-    open: Callable[[Any], Any]
-    """Makes the call; what is returned can be entered as a context manager (after awaiting, if async)."""
-    seen: Callable[[Any], str]
-    """The text in one chunk."""
-    recorded: Callable[[Any], str]
-    """The text in a record's response."""
-    exists: Callable[[type], bool] = lambda _: True
-    raw: bool = False
-    """The consumer reads bytes, not events."""
-
-    def __str__(self) -> str:
-        return self.name
 
 
 @dataclass
@@ -50,22 +26,23 @@ class Script:
 
     kind: Kind
     chunks: list[bytes]
-    """As the network delivers them."""
+    """As they go over the wire."""
+    visible: int
+    """How many chunks the consumer gets to see; the others only end the stream."""
     then: str = "end"
-    """What follows: `end` of the body, `break` of the connection, `hang`, or `interrupt` (Ctrl-C)."""
-    gated: bool = True
+    """What follows the chunks: the `end` of the body, a `break` of the connection, `hang`ing, or the
+    `interrupt` of a Ctrl-C. With `silence` not even the headers come."""
+    asked: threading.Event = field(default_factory=threading.Event)
     gate: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     over: threading.Event = field(default_factory=threading.Event)
-    closed: threading.Event = field(default_factory=threading.Event)
-    """The client has closed the body."""
 
-    def allow(self, chunks: int) -> None:
+    def allow(self, chunks: int = 1) -> None:
         """Let so many more chunks go out."""
         for _ in range(chunks):
             self.gate.release()
 
     def go(self) -> None:
-        """Let everything go out, including what follows the last chunk."""
+        """Let everything go out, what follows the last chunk included."""
         self.allow(len(self.chunks) + 1)
 
     def finish(self) -> None:
@@ -73,135 +50,205 @@ class Script:
         self.go()
 
 
-def _sse(data: Mapping[str, Any], name: str = "") -> bytes:
-    event = f"event: {name}\n" if name else ""
-    return f"{event}data: {json.dumps(data, ensure_ascii=False)}\n\n".encode()
+def script(
+    kind: Kind, then: str = "end", *, pieces: Sequence[str] = PIECES, one_chunk: bool = False
+) -> Script:
+    """A whole answer, or half of one and then something worse; `then` may also be an `error` event."""
+    events = kind.events(pieces)
+    visible = len(events) - (b"[DONE]" in events[-1])
+    if then != "end":
+        visible = next(at for at, event in enumerate(events) if pieces[1].encode() in event) + 1
+        events = events[:visible]
+    if then == "error":
+        events.append(error_event(kind))
+        then = "end"
+    if one_chunk:
+        events = [b"".join(events)]
+    return Script(kind, events, visible, then)
 
 
-def error_event(kind: Kind) -> bytes:
-    """The provider's report, in the middle of a stream, that it has failed."""
-    return _sse({"error": ERROR}, "error" if kind.name in ("responses", "transcription") else "")
+class Talk:
+    """One call of a consumer: opens the stream, looks at the chunks, and lets the next one be sent."""
+
+    def __init__(self, client: Any, script: Script) -> None:
+        self._client = client
+        self._script = script
+        self._chunks = 0
+        self.kind = script.kind
+        self.seen = ""
+
+    def open(self) -> Any:
+        """What the method returns, for use in a `with` block; for async clients something to await."""
+        self._script.allow()
+        return self.kind.open(self._client)
+
+    async def aopen(self) -> Any:
+        made = self.open()
+        return await made if inspect.isawaitable(made) else made
+
+    def chunks(self, handle: Any) -> Any:
+        """What to loop over, of what the `with` block gave."""
+        return handle.iter_bytes() if self.kind.raw else handle
+
+    def saw(self, chunk: Any) -> bool:
+        """Take notice of a chunk; true when it was one with text, at which a consumer may stop."""
+        self._chunks += 1
+        text = self.kind.seen(chunk)
+        self.seen += text
+        return bool(text)
+
+    def more(self) -> None:
+        """Have the next chunk sent, or all that is left when it is nothing to see."""
+        if self._chunks >= self._script.visible:
+            self._script.go()
+        else:
+            self._script.allow()
 
 
-def _chat_events(pieces: Sequence[str]) -> list[bytes]:
-    base = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": "gpt-4o"}
+class Loopback:
+    """A provider on a loopback port that plays one `Script` after the other, chunk by chunk."""
 
-    def chunk(delta: Mapping[str, Any], reason: str | None = None) -> bytes:
-        return _sse({**base, "choices": [{"index": 0, "delta": delta, "finish_reason": reason}]})
+    one_chunk = False
 
-    first = chunk({"role": "assistant", "content": ""})
-    return [first, *(chunk({"content": piece}) for piece in pieces), chunk({}, "stop"), b"data: [DONE]\n\n"]
+    def __init__(self) -> None:
+        self._coming: list[Script] = []
+        self._played: list[Script] = []
+        self._server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(self._coming))
+        self._server.daemon_threads = True
+        self._thread = threading.Thread(target=self._server.serve_forever, args=(0.005,))
+        self._thread.start()
 
+    def play(self, kind: Kind, then: str = "end") -> Script:
+        """Answer the next request with this."""
+        made = script(kind, then)
+        self._coming.append(made)
+        self._played.append(made)
+        return made
 
-def _completion_events(pieces: Sequence[str]) -> list[bytes]:
-    base = {"id": "t1", "object": "text_completion", "created": 1, "model": "gpt-3.5-turbo-instruct"}
+    @property
+    def base_url(self) -> str:
+        return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
 
-    def chunk(text: str, reason: str | None = None) -> bytes:
-        return _sse({**base, "choices": [{"index": 0, "text": text, "finish_reason": reason}]})
+    def client(self) -> Any:
+        http_client = http.Client(trust_env=False)
+        return openai.OpenAI(
+            api_key="sk-test", base_url=self.base_url, max_retries=0, http_client=http_client
+        )
 
-    return [*map(chunk, pieces), chunk("", "stop"), b"data: [DONE]\n\n"]
+    def async_client(self) -> Any:
+        http_client = http.AsyncClient(trust_env=False)
+        return openai.AsyncOpenAI(
+            api_key="sk-test", base_url=self.base_url, max_retries=0, http_client=http_client
+        )
 
-
-def _responses_events(pieces: Sequence[str]) -> list[bytes]:
-    where: dict[str, Any] = {"item_id": "m1", "output_index": 0, "content_index": 0}
-
-    def response(status: str, output: list[Any]) -> dict[str, Any]:
-        fixed = {"error": None, "incomplete_details": None, "instructions": None, "metadata": {}}
-        rest = {"parallel_tool_calls": True, "temperature": 1.0, "tool_choice": "auto", "tools": [], "top_p": 1.0}
-        known = {"id": "r1", "object": "response", "created_at": 1, "model": "gpt-4o", "status": status}
-        return {**known, **fixed, **rest, "output": output}
-
-    def item(status: str, content: list[Any]) -> dict[str, Any]:
-        return {"id": "m1", "type": "message", "role": "assistant", "status": status, "content": content}
-
-    def part(text: str) -> dict[str, Any]:
-        return {"type": "output_text", "text": text, "annotations": [], "logprobs": []}
-
-    whole = part("".join(pieces))
-    steps: list[tuple[str, dict[str, Any]]] = [
-        ("created", {"response": response("in_progress", [])}),
-        ("output_item.added", {"output_index": 0, "item": item("in_progress", [])}),
-        ("content_part.added", {**where, "part": part("")}),
-        *(("output_text.delta", {**where, "delta": piece, "logprobs": []}) for piece in pieces),
-        ("output_text.done", {**where, "text": whole["text"], "logprobs": []}),
-        ("content_part.done", {**where, "part": whole}),
-        ("output_item.done", {"output_index": 0, "item": item("completed", [whole])}),
-        ("completed", {"response": response("completed", [item("completed", [whole])])}),
-    ]
-    return [
-        _sse({"type": f"response.{name}", "sequence_number": at, **data}, f"response.{name}")
-        for at, (name, data) in enumerate(steps)
-    ]
+    def close(self) -> None:
+        for made in self._played:
+            made.finish()
+        self._server.shutdown()
+        self._server.server_close()
+        self._thread.join()
 
 
-def _transcript_events(pieces: Sequence[str]) -> list[bytes]:
-    deltas = [_sse({"type": "transcript.text.delta", "delta": piece}) for piece in pieces]
-    return [*deltas, _sse({"type": "transcript.text.done", "text": "".join(pieces)})]
+def _handler(scripts: list[Script]) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+        disable_nagle_algorithm = True
+
+        def log_message(self, format: str, *args: Any) -> None:
+            """Say nothing."""
+
+        def do_POST(self) -> None:
+            self.rfile.read(int(self.headers["content-length"]))
+            script = scripts.pop(0)
+            self.close_connection = script.then != "end"
+            try:
+                self._play(script)
+            except OSError:
+                self.close_connection = True  # the client has left
+
+        def _play(self, script: Script) -> None:
+            script.asked.set()
+            if script.then == "silence":
+                script.over.wait()
+                return
+            self.send_response(200)
+            self.send_header("content-type", script.kind.content_type)
+            self.send_header("transfer-encoding", "chunked")
+            self.end_headers()
+            for chunk in script.chunks:
+                script.gate.acquire()
+                self.wfile.write(b"%x\r\n%s\r\n" % (len(chunk), chunk))
+            script.gate.acquire()
+            if script.then == "end":
+                self.wfile.write(b"0\r\n\r\n")
+            elif script.then == "interrupt":
+                signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+            if script.then in ("hang", "interrupt"):
+                script.over.wait()
+
+    return Handler
 
 
-def _audio(pieces: Sequence[str]) -> list[bytes]:
-    return [*(piece.encode() for piece in pieces), b"\0"]
+class Mock:
+    """The same without a network: a transport that hands over each body in one chunk, all at once."""
+
+    one_chunk = True
+
+    def __init__(self) -> None:
+        self._coming: list[Script] = []
+
+    def play(self, kind: Kind, then: str = "end") -> Script:
+        return self.put(script(kind, then, one_chunk=True))
+
+    def put(self, made: Script) -> Script:
+        """Answer the next request with this, in the chunks it has."""
+        self._coming.append(made)
+        return made
+
+    def client(self) -> Any:
+        transport = http.MockTransport(lambda _: _response(self._coming.pop(0)))
+        return openai.OpenAI(
+            api_key="sk-test",
+            base_url="http://provider/v1",
+            max_retries=0,
+            http_client=http.Client(transport=transport),
+        )
+
+    def async_client(self) -> Any:
+        async def answer(_: Any) -> Any:
+            return _response(self._coming.pop(0))
+
+        return openai.AsyncOpenAI(
+            api_key="sk-test",
+            base_url="http://provider/v1",
+            max_retries=0,
+            http_client=http.AsyncClient(transport=http.MockTransport(answer)),
+        )
+
+    def close(self) -> None:
+        """Nothing to release."""
 
 
-def _response_text(response: Any) -> str:
-    parts = (part for item in response["output"] for part in item.get("content") or ())
-    return "".join(part.get("text") or "" for part in parts)
+def _response(script: Script) -> Any:
+    return http.Response(200, headers={"content-type": script.kind.content_type}, stream=_Body(script))
 
 
-def _takes(path: Callable[[type], Any], option: str) -> Callable[[type], bool]:
-    def exists(client: type) -> bool:
-        return option in signature(path(client)).parameters
+class _Body(http.SyncByteStream, http.AsyncByteStream):  # type: ignore[misc]
+    def __init__(self, script: Script) -> None:
+        self._script = script
 
-    return exists
+    def __iter__(self) -> Iterator[bytes]:
+        yield from self._script.chunks
+        if self._script.then == "break":
+            raise http.ReadError("the line is dead")
+        if self._script.then == "interrupt":
+            raise KeyboardInterrupt
 
-
-MESSAGES: Any = [{"role": "user", "content": "Hello?"}]
-CHAT = Kind(
-    "chat",
-    "text/event-stream",
-    _chat_events,
-    lambda client: client.chat.completions.create(model="gpt-4o", messages=MESSAGES, stream=True),
-    lambda chunk: chunk.choices[0].delta.content or "",
-    lambda response: response["choices"][0]["message"]["content"] or "",
-)
-COMPLETIONS = Kind(
-    "completions",
-    "text/event-stream",
-    _completion_events,
-    lambda client: client.completions.create(model="gpt-3.5-turbo-instruct", prompt="Hello?", stream=True),
-    lambda chunk: chunk.choices[0].text,
-    lambda response: response["choices"][0]["text"],
-)
-RESPONSES = Kind(
-    "responses",
-    "text/event-stream",
-    _responses_events,
-    lambda client: client.responses.create(model="gpt-4o", input="Hello?", stream=True),
-    lambda event: event.delta if event.type == "response.output_text.delta" else "",
-    _response_text,
-    exists=lambda client: hasattr(client, "responses"),
-)
-TRANSCRIPTION = Kind(
-    "transcription",
-    "text/event-stream",
-    _transcript_events,
-    lambda client: client.audio.transcriptions.create(
-        model="gpt-4o-transcribe", file=("hello.wav", b"RIFF"), stream=True
-    ),
-    lambda event: event.delta if event.type == "transcript.text.delta" else "",
-    lambda response: response["text"],
-    exists=_takes(lambda client: openai.resources.audio.transcriptions.Transcriptions.create, "stream"),
-)
-SPEECH = Kind(
-    "speech",
-    "audio/mpeg",
-    _audio,
-    lambda client: client.audio.speech.with_streaming_response.create(
-        model="tts-1", voice="alloy", input="Hello?"
-    ),
-    lambda chunk: "." * len(chunk),
-    lambda response: "." * response["bytes"],
-    raw=True,
-)
-KINDS = [kind for kind in (CHAT, RESPONSES, COMPLETIONS, SPEECH, TRANSCRIPTION) if kind.exists(openai.OpenAI)]
-"""What the installed openai has."""
+    async def __aiter__(self) -> AsyncIterator[bytes]:
+        for chunk in self._script.chunks:
+            await asyncio.sleep(0)
+            yield chunk
+        if self._script.then == "break":
+            raise http.ReadError("the line is dead")
+        if self._script.then == "hang":
+            await asyncio.Event().wait()

@@ -11,7 +11,9 @@ import importlib
 import inspect
 import io
 import json
-from collections.abc import AsyncIterator, Callable, Iterator, Sequence
+import logging
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any
@@ -19,9 +21,12 @@ from typing import Any
 import openai
 import openai._base_client as base_client
 
+import promptlayer_patch
 from promptlayer_patch._patching import PatchPoint
+from promptlayer_patch.exporters.memory import MemoryExporter
 from promptlayer_patch.instrumentation.openai import OPENAI
 from tests.replay.multipart import normalised
+from tests.replay.playing import Account, drive, play
 
 http: Any = getattr(base_client, "httpx2", None) or getattr(base_client, "httpx")  # noqa: B009
 
@@ -459,5 +464,54 @@ def replies(*answers: Reply | BaseException) -> Answer:
     return lambda _: left.pop(0) if len(left) > 1 else left[0]
 
 
-def names(records: Sequence[Any]) -> list[str]:
-    return [record.function_name for record in records]
+# Runs
+
+
+def make(
+    row: Row,
+    kwargs: dict[str, Any],
+    *,
+    is_async: bool,
+    style: str | None = None,
+    answer: Answer | None = None,
+    **client: Any,
+) -> tuple[Account, Wire]:
+    """Call `row`, read what it returns to the end, and account for everything that could be noticed."""
+    wire = Wire(answer)
+    opened = wire.async_client(**client) if is_async else wire.client(**client)
+    coroutine = play(row.on(opened, style), kwargs, wire)  # type: ignore[arg-type]
+    return (asyncio.run(coroutine) if is_async else drive(coroutine)), wire
+
+
+@contextmanager
+def installed(**options: Any) -> Iterator[MemoryExporter]:
+    """With us installed, and in the end the assurance that no fault of ours was swallowed on the way."""
+    sink = MemoryExporter()
+    with faults() as found:
+        promptlayer_patch.install(to=sink, **options)
+        try:
+            yield sink
+        finally:
+            promptlayer_patch.uninstall()
+    assert found == []
+
+
+@contextmanager
+def faults() -> Iterator[list[str]]:
+    """The faults of ours that are reported in the block."""
+    found: list[str] = []
+    handler = logging.Handler()
+    handler.emit = lambda record: found.append(record.getMessage())  # type: ignore[method-assign]
+    handler.addFilter(lambda record: "your call was not affected" in record.getMessage())
+    logger = logging.getLogger("promptlayer_patch")
+    logger.addHandler(handler)
+    try:
+        yield found
+    finally:
+        logger.removeHandler(handler)
+
+
+def recorded(sink: MemoryExporter) -> list[str]:
+    """The names of all records made so far, in order of delivery."""
+    assert promptlayer_patch.flush()
+    return [record.function_name for record in sink.records]
