@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from promptlayer_patch._version import __version__
+from promptlayer_patch.demo import DEFAULT_MODEL
 from promptlayer_patch.errors import PromptLayerError
 
 __all__ = ["main"]
@@ -72,7 +73,9 @@ def _demo_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--db", metavar="PATH", help="record into this SQLite file, not into your own local store"
     )
-    parser.add_argument("--model", metavar="NAME", help="the chat model to call")
+    parser.add_argument(
+        "--model", metavar="NAME", default=DEFAULT_MODEL, help="the chat model to call (%(default)s)"
+    )
     parser.add_argument(
         "--offline", action="store_true", help="call the built-in stand-in even where OPENAI_API_KEY is set"
     )

@@ -295,6 +295,13 @@ class TestChat:
             {"name": "g", "arguments": "24"},
         ]
 
+    def test_calls_as_gemini_sends_them(self) -> None:
+        """Through its compatible endpoint: no index, and a signature in a part of its own."""
+        call = {"id": "a", "type": "function", "function": {"name": "f", "arguments": "{}"}}
+        signature = {"extra_content": {"google": {"thought_signature": "s"}}}
+        message = message_of({"tool_calls": [call]}, {"tool_calls": [signature]})
+        assert message["tool_calls"] == [{**call, **signature}]
+
     def test_ids_names_and_roles_that_are_repeated_do_not_grow(self) -> None:
         part = {"index": 0, "id": "a", "type": "function", "function": {"name": "f", "arguments": "x"}}
         message = message_of(*[{"role": "assistant", "tool_calls": [part]}] * 3)
@@ -344,7 +351,7 @@ class TestChat:
         }
 
     def test_reasoning_details_grow_by_index_and_type(self) -> None:
-        """OpenRouter gives the text and the encrypted form of one thought the same index."""
+        """The readable and the encrypted part of one thought can have the same index."""
         text = {"type": "reasoning.text", "format": "v1", "index": 0}
         sealed = {"type": "reasoning.encrypted", "format": "v1", "index": 0, "data": "=="}
         message = message_of(
@@ -354,11 +361,21 @@ class TestChat:
         )
         assert message["reasoning_details"] == [{**text, "text": "ab", "signature": "s"}, sealed]
 
-    def test_content_in_parts_is_kept_with_the_text_that_follows(self) -> None:
-        """Mistral streams its thoughts as a list and then the answer as text."""
-        thought = {"type": "thinking", "thinking": [{"type": "text", "text": "hm"}]}
-        message = message_of({"content": ""}, {"content": [thought]}, {"content": "4"}, {"content": "2"})
-        assert message["content"] == [thought, "42"]
+    @pytest.mark.parametrize("answer", [["4", "", "2"], [[{"type": "text", "text": text}] for text in "42"]])
+    def test_content_in_parts_becomes_one_part_of_each_kind(self, answer: list[Any]) -> None:
+        """Mistral streams its thoughts as lists of parts, and then the answer as text or as parts."""
+
+        def thought(text: str) -> list[dict[str, Any]]:
+            return [{"type": "thinking", "thinking": [{"type": "text", "text": text}]}]
+
+        contents = ["", thought("Hm"), thought("mm."), *answer]
+        message = message_of(*({"content": content} for content in contents))
+        assert message["content"] == [*thought("Hmmm."), {"type": "text", "text": "42"}]
+
+    def test_parts_after_text_keep_it(self) -> None:
+        image = {"type": "image_url", "image_url": {"url": "u"}}
+        message = message_of({"content": "a"}, {"content": "b"}, {"content": [image]}, {"content": [image]})
+        assert message["content"] == [{"type": "text", "text": "ab"}, image, image]
 
     def test_a_message_in_one_piece_is_taken_as_it_is(self) -> None:
         whole = {"role": "assistant", "content": "all", "tool_calls": []}
@@ -383,7 +400,12 @@ class TestChat:
         assert message_of({"content": "é"}, {"content": "\ud83d"})["content"] == "é�"
 
     def test_lists_of_unknown_fields_are_appended(self) -> None:
-        assert message_of({"hints": ["a", "b"]}, {"hints": ["c"]}, {"hints": [1]})["hints"] == ["a", "b", "c", 1]
+        assert message_of({"hints": ["a", "b"]}, {"hints": ["c"]}, {"hints": [1]})["hints"] == [
+            "a",
+            "b",
+            "c",
+            1,
+        ]
 
     def test_unknown_fields_are_preserved(self) -> None:
         first, last = chat(delta(content="a"), citations=["x"], took={"ms": 1}), chat(citations=["x", "y"])

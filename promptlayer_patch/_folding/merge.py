@@ -13,6 +13,8 @@ __all__ = ["Pieces", "merge", "settle", "substantial"]
 
 # Some servers repeat these in every delta; appending would give "assistantassistant".
 _IDENTITY = frozenset({"format", "id", "index", "object", "role", "type"})
+# Parts of a content that go on in the next delta although they have no index; Mistral streams its thoughts so.
+_GROWING = frozenset({"text", "thinking"})
 
 
 class Pieces:
@@ -40,7 +42,7 @@ class _Indexed(list[Any]):
 
     def place(self, index: int, entry: dict[str, Any]) -> None:
         known = self._latest.get(index)
-        # OpenRouter gives text and signature of one thought the same index and different types.
+        # Through OpenRouter the readable and the encrypted part of a thought can have the same index.
         if known is None or (entry.get("type") and known.get("type") and entry["type"] != known["type"]):
             self.append(entry)
             self._latest[index] = entry
@@ -110,16 +112,9 @@ def _combined(old: Any, value: Any) -> Any:
         merge(old, value)
         return old
     if isinstance(old, list):
-        if isinstance(value, list):
-            return _merged_lists(old, value)
-        # Mistral's content: a list of thoughts, then plain text in many deltas.
-        if isinstance(value, str) and old and isinstance(old[-1], (str, Pieces)):
-            old[-1] = _combined(old[-1], value)
-        else:
-            old.append(value)
-        return old
+        return _merged_lists(old, _as_parts(value))
     if isinstance(value, list) and isinstance(old, (str, Pieces)):
-        return _merged_lists([old] if str(old) else [], value)
+        return _merged_lists(_as_parts(str(old)), value)
     # Numbers in deltas are positions and times, never counts: the SDK's sum of two expiry times helps nobody.
     return value
 
@@ -130,9 +125,27 @@ def _merged_lists(old: list[Any], new: list[Any]) -> list[Any]:
             if not isinstance(old, _Indexed):
                 old = _Indexed(old)
             old.place(index, entry)
+        elif old and _continues(old[-1], entry):
+            merge(old[-1], entry)
         else:
             old.append(entry)
     return old
+
+
+def _as_parts(value: Any) -> list[Any]:
+    """What a list goes on with: plain text beside parts is a part too."""
+    if isinstance(value, list):
+        return value
+    if isinstance(value, str):
+        return [{"type": "text", "text": value}] if value else []
+    return [value]
+
+
+def _continues(last: Any, entry: Any) -> bool:
+    if not isinstance(last, dict) or not isinstance(entry, dict):
+        return False
+    kind = entry.get("type")
+    return isinstance(kind, str) and kind in _GROWING and kind == last.get("type")
 
 
 def _drop_index(entries: list[Any]) -> None:

@@ -10,9 +10,8 @@ import openai
 
 from promptlayer_patch.demo.standin import StandIn
 
-__all__ = ["DEFAULT_MODEL", "Provider"]
+__all__ = ["Provider"]
 
-DEFAULT_MODEL = "gpt-4o-mini"
 _EMBEDDING_MODEL = "text-embedding-3-small"
 
 

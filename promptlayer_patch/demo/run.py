@@ -12,9 +12,9 @@ import openai
 
 import promptlayer_patch
 from promptlayer_patch._settings import read_settings
-from promptlayer_patch.demo import report
+from promptlayer_patch.demo import DEFAULT_MODEL, report
 from promptlayer_patch.demo.calls import make_calls
-from promptlayer_patch.demo.provider import DEFAULT_MODEL, Provider
+from promptlayer_patch.demo.provider import Provider
 from promptlayer_patch.demo.screen import Screen
 from promptlayer_patch.demo.standin import StandIn
 from promptlayer_patch.errors import PromptLayerError
@@ -31,7 +31,7 @@ class Options:
     """What the command line may choose."""
 
     db: str | None = None
-    model: str | None = None
+    model: str = DEFAULT_MODEL
     offline: bool = False
 
 
@@ -58,13 +58,13 @@ def run(options: Options, out: TextIO) -> None:
 
 
 def _stand_in(server: StandIn, options: Options) -> Provider:
-    return Provider.from_stand_in(server, options.model or DEFAULT_MODEL)
+    return Provider.from_stand_in(server, options.model)
 
 
 def _provider(options: Options, stand_in: Provider) -> Provider:
     if options.offline:
         return stand_in
-    return Provider.from_environment(options.model or DEFAULT_MODEL) or stand_in
+    return Provider.from_environment(options.model) or stand_in
 
 
 def _say_where(screen: Screen, provider: Provider, stand_in: Provider) -> None:

@@ -87,7 +87,7 @@ def content(request: Any) -> Any:
     body = request.body or b""
     if boundary_of(kind):
         return sorted(parts_of(kind, body), key=lambda part: part.name)
-    data = json.loads(body)
+    data = json.loads(body) if body else None
     if request.uri.endswith(TRACK_REQUEST):
         return data["function_name"], data["kwargs"]
     return data

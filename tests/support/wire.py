@@ -7,15 +7,15 @@ answer was asked for. It works with httpx and with httpx2, whichever the install
 from __future__ import annotations
 
 import asyncio
+import functools
 import importlib
 import inspect
 import io
 import json
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
-from functools import cache
+from dataclasses import dataclass
 from typing import Any
 
 import openai
@@ -95,11 +95,11 @@ def refusal(status: int, **headers: str) -> Reply:
 class Wire:
     """Both ends of the line: makes clients whose requests end here, and answers them."""
 
-    def __init__(self, answer: Answer | None = None) -> None:
+    def __init__(self, answer: Answer | None = None, log: list[str] | None = None) -> None:
         self.answer = answer or plausible
         self.sent: list[Sent] = []
-        self.log: list[str] = []
-        """`sent`, `chunk 0`, `chunk 1`, ..., `end`, `closed`, as they happen; tests add lines of their own."""
+        self.log: list[str] = [] if log is None else log
+        """`sent`, `chunk 0`, `chunk 1`, ..., `end`, `closed` as they happen; tests add lines of their own."""
         self.delivered = 0
         self.closed = 0
 
@@ -185,7 +185,7 @@ class _Body:
         self.close()
 
 
-@cache
+@functools.cache
 def _body_class(library: Any) -> type:
     return type("Body", (_Body, library.SyncByteStream, library.AsyncByteStream), {})
 
@@ -318,14 +318,16 @@ def _transcript_events() -> Reply:
     return answer_events(delta, done, done=False, named=True)
 
 
+_A_RUN = {"id": "run_1", "object": "thread.run", "thread_id": "thread_1"}
+
+
 def _run() -> Reply:
-    return answer_json({"id": "run_1", "object": "thread.run", "thread_id": "thread_1", "status": "completed"})
+    return answer_json({**_A_RUN, "status": "completed"})
 
 
 def _run_events() -> Reply:
-    run = {"id": "run_1", "object": "thread.run", "thread_id": "thread_1"}
     names = {"queued": "thread.run.created", "completed": "thread.run.completed"}
-    runs = {name: json.dumps({**run, "status": status}) for status, name in names.items()}
+    runs = {name: json.dumps({**_A_RUN, "status": status}) for status, name in names.items()}
     chunks = [f"event: {name}\ndata: {data}\n\n".encode() for name, data in runs.items()]
     return Reply((*chunks, b"event: done\ndata: [DONE]\n\n"), content_type="text/event-stream")
 
@@ -363,7 +365,6 @@ class Row:
     point: PatchPoint
     sync_class: type
     async_class: type
-    streams: bool = field(default=False)
 
     @property
     def name(self) -> str:
@@ -372,6 +373,21 @@ class Row:
     @property
     def method(self) -> str:
         return self.point.method.rpartition(".")[2]
+
+    @property
+    def parameters(self) -> Mapping[str, inspect.Parameter]:
+        return inspect.signature(vars(self.sync_class)[self.method]).parameters
+
+    @property
+    def positional(self) -> list[str]:
+        """The parameters that need not be named; ids that stand in the path."""
+        kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.POSITIONAL_ONLY)
+        return [name for name, each in self.parameters.items() if each.kind in kinds and name != "self"]
+
+    @property
+    def streams(self) -> bool:
+        """Whether it takes `stream=True`."""
+        return "stream" in self.parameters
 
     def on(self, client: Any, style: str | None = None) -> Any:
         """The bound method of `client`; `style` may be `with_raw_response` or `with_streaming_response`."""
@@ -393,8 +409,7 @@ def rows() -> list[Row]:
                 continue
             cls = vars(module).get(class_name)
             if isinstance(cls, type) and cls.__module__ == name and method in vars(cls):
-                streams = "stream" in inspect.signature(vars(cls)[method]).parameters
-                found.append(Row(point, cls, vars(module)[f"Async{class_name}"], streams))
+                found.append(Row(point, cls, vars(module)[f"Async{class_name}"]))
     return found
 
 
@@ -448,8 +463,7 @@ _SESSION = {"session_id": "sess_1"}
 def arguments(row: Row) -> dict[str, Any]:
     """Fresh arguments for a call of `row`, those that the installed openai knows."""
     factory = ARGUMENTS.get(row.name) or ARGUMENTS[row.name.removeprefix("beta.")]
-    known = inspect.signature(vars(row.sync_class)[row.method]).parameters
-    return {name: value for name, value in factory().items() if name in known}
+    return {name: value for name, value in factory().items() if name in row.parameters}
 
 
 def named_file(name: str, content: bytes = b"RIFF") -> io.BytesIO:
@@ -473,13 +487,19 @@ def make(
     *,
     is_async: bool,
     style: str | None = None,
+    positional: Sequence[str] = (),
     answer: Answer | None = None,
+    log: list[str] | None = None,
     **client: Any,
 ) -> tuple[Account, Wire]:
     """Call `row`, read what it returns to the end, and account for everything that could be noticed."""
-    wire = Wire(answer)
+    wire = Wire(answer, log)
     opened = wire.async_client(**client) if is_async else wire.client(**client)
-    coroutine = play(row.on(opened, style), kwargs, wire)  # type: ignore[arg-type]
+    method = row.on(opened, style)
+    if positional:
+        method = functools.partial(method, *(kwargs[name] for name in positional))
+        kwargs = {name: value for name, value in kwargs.items() if name not in positional}
+    coroutine = play(method, kwargs, wire)  # type: ignore[arg-type]
     return (asyncio.run(coroutine) if is_async else drive(coroutine)), wire
 
 
