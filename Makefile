@@ -7,7 +7,7 @@ BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP    := $(BIN)/python -m pip -qq --disable-pip-version-check install --use-pep517
 
 .PHONY: help demo test check test-matrix manifest record clean
-.DELETE_ON_ERROR:
+.NOTPARALLEL:
 
 help:
 	@echo 'make demo         record a few OpenAI calls on this machine and show what was recorded; needs no account'
@@ -44,13 +44,14 @@ clean:
 		.pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
 	find promptlayer_patch tests -type d -name __pycache__ -prune -exec rm -rf {} +
 
-# One stamp for each set of packages: built when setup.cfg has changed, so a second run asks the index for nothing.
-$(VENV)/.core: EXTRAS :=
+# A stamp for each set of packages, so that a second run needs no index; the larger sets contain the smaller.
 $(VENV)/.test: EXTRAS := [test]
 $(VENV)/.dev:  EXTRAS := [dev]
+$(VENV)/.test: CONTAINED := $(VENV)/.core
+$(VENV)/.dev:  CONTAINED := $(VENV)/.core $(VENV)/.test
 $(VENV)/.core $(VENV)/.test $(VENV)/.dev: setup.cfg setup.py $(VENV)/.made
 	$(PIP) --editable '.$(EXTRAS)'
-	@touch $@
+	@touch $@ $(CONTAINED)
 
 $(VENV)/.made:
 	@$(PYTHON) -c 'import sys; \

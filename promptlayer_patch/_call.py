@@ -15,6 +15,8 @@ from typing import Any
 
 from promptlayer_patch.records import Ending, Failure, Receipt, Rejected
 
+_NOT_IN_THE_BODY = frozenset({"extra_headers", "extra_query", "extra_body", "timeout"})
+
 CURRENT: ContextVar[Call | None] = ContextVar("promptlayer_patch_call", default=None)
 """The call that the code running now belongs to."""
 
@@ -144,7 +146,8 @@ class Call:
         """Take the request from the arguments of the call, where the tap beneath is missing."""
         self.claimed = True
         self.client_type = type(client)
-        self.fields = copied(arguments)
+        body = {key: value for key, value in arguments.items() if key not in _NOT_IN_THE_BODY}
+        self.fields = copied({**body, **(arguments.get("extra_body") or {})})
 
     def fail(self, error: BaseException) -> None:
         """End the call because the client raised `error`."""

@@ -302,12 +302,9 @@ class Capture:
         if call.streaming:
             return  # the stream ends the call
         if call.claimed and call.status is None:
-            call.result = result  # the tap saw no response: `_decoding` dumps what was returned
-            body = getattr(result, "response", None)
-            if not self.tapped and hasattr(body, "iter_bytes"):
-                _keep(call, body, {"stream": True})
-                return
-        call.finish(Ending.COMPLETE)
+            _keep_result(call, result)
+        if not call.streaming:
+            call.finish(Ending.COMPLETE)
 
 
 def _named_by_helper(headers: Any) -> str | None:
@@ -326,6 +323,18 @@ def _keep(call: Call, response: Any, kwargs: Mapping[str, Any]) -> None:
         call.keep_body(response.content)
     else:
         _streams.watch(response, call)
+
+
+def _keep_result(call: Call, result: Any) -> None:
+    """Keep what was returned, where the tap saw no response: the HTTP response in it, or the object."""
+    response = getattr(result, "http_response", None)
+    streamed = getattr(result, "response", None) if response is None else None
+    if hasattr(streamed, "iter_bytes"):
+        _keep(call, streamed, {"stream": True})
+    elif hasattr(response, "iter_bytes"):
+        _keep(call, response, {"stream": not hasattr(response, "_content")})
+    else:
+        call.result = result
 
 
 def _is_left_unread(kwargs: Mapping[str, Any]) -> bool:

@@ -38,7 +38,7 @@ def record_of(call: Call) -> Record:
         endpoint=_endpoint(call.url),
         request=_request(call),
         response=response,
-        streamed=folded is not None,
+        streamed=folded is not None or (call.streaming and "event-stream" in call.content_type),
         started_at=call.started_at,
         ended_at=_wall_time(call, call.ended),
         first_token_at=_first_token_at(call, folded),

@@ -166,26 +166,29 @@ class Patcher:
                 self._wrap(owner, method, _stepping_over(vars(owner)[method], wrapper) or wrapper)
 
     def _apply_tap(self, module: ModuleType) -> None:
-        tapped = True
-        for client in (vars(module)[name] for name in self._table.clients):
-            for method, wrapper in (
-                ("request", self._wrappers.around_request),
-                ("_build_request", self._wrappers.around_attempt),
-                ("_process_response", self._wrappers.around_response),
-            ):
-                # Other tools put theirs on the subclass; beneath them, ours would never be called.
-                owner = next((base for base in client.__mro__ if method in vars(base)), None)
-                if owner is None:
-                    tapped = False
-                else:
-                    self._wrap(owner, method, wrapper)
-        self._wrappers.tapped = tapped
-        if not tapped:
+        wrappers = {
+            "request": self._wrappers.around_request,
+            "_build_request": self._wrappers.around_attempt,
+            "_process_response": self._wrappers.around_response,
+        }
+        # At the class that owns the method, seen from the client: other tools put theirs on the subclass,
+        # and one of ours beneath them would never be called.
+        owners = [
+            (_owner(vars(module)[client], method), method)
+            for client in self._table.clients
+            for method in wrappers
+        ]
+        self._wrappers.tapped = all(owner is not None for owner, _ in owners)
+        if not self._wrappers.tapped:  # all or nothing: half a tap would count calls twice
             warn_once(
                 "no tap",
                 "this %s is unknown to promptlayer_patch: calls are recorded by argument and result",
                 self._table.library,
             )
+            return
+        for owner, method in owners:
+            if owner is not None:
+                self._wrap(owner, method, wrappers[method])
 
     def _wrap(self, owner: type, name: str, wrapper: Wrapper) -> None:
         if not self._holds_ours(vars(owner)[name]):
@@ -204,6 +207,10 @@ def _defined_in(module: ModuleType, *names: str) -> Iterator[type]:
         found = vars(module).get(name)
         if isinstance(found, type) and found.__module__ == module.__name__:
             yield found
+
+
+def _owner(client: type, method: str) -> type | None:
+    return next((base for base in client.__mro__ if method in vars(base)), None)
 
 
 def _chain(function: Any) -> Iterator[Any]:

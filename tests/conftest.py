@@ -14,7 +14,7 @@ from promptlayer_patch.exporters.memory import MemoryExporter
 @pytest.fixture(autouse=True)
 def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """No key or destination of the developer's reaches a test, and no test reaches their local store."""
-    for name in list(os.environ):
+    for name in list(os.environ):  # noqa: TID251  what the developer has set is kept out
         if name.startswith(("PROMPTLAYER_", "OPENAI_", "AZURE_OPENAI_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))

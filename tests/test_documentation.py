@@ -30,7 +30,7 @@ def test_the_readmes_code_runs(tmp_path: Path) -> None:
 
     with StandIn() as server:
         environment = {
-            **os.environ,
+            **os.environ,  # noqa: TID251  for the program, not for us
             "OPENAI_API_KEY": "key-for-the-stand-in",
             "OPENAI_BASE_URL": server.base_url,
             "PROMPTLAYER_LOCAL_DB": str(tmp_path / "requests.db"),

@@ -56,7 +56,7 @@ def variants() -> Iterator[Any]:
         for variant in ("plain", "stream", "extras", "left out", "positional", "ours", *STYLES):
             if (
                 (variant == "stream" and not row.streams)
-                or (variant in STYLES and row.point.helper)
+                or (variant in STYLES and not row.has(STYLES[variant]))
                 or (variant == "positional" and not row.positional)
             ):
                 continue
@@ -143,6 +143,9 @@ class Once:
         self._items = iter(items)
         self._log = log
 
+    def __repr__(self) -> str:
+        return "Once"  # without an address: the client sends some arguments as what they say they are
+
     def __iter__(self) -> Iterator[Any]:
         for item in self._items:
             self._log.append("item taken")
@@ -202,7 +205,7 @@ def test_an_iterable_is_walked_once_and_by_the_client(
     with installed():
         ours, log = _with_one_shot(row, argument, items(), is_async=is_async)
     assert first_difference(bare.sent, ours.sent) is None
-    assert first_difference(bare.facts.get("error"), ours.facts.get("error")) is None
+    assert _told(bare.error) == _told(ours.error)
     assert log == bare_log
 
 
@@ -470,14 +473,14 @@ def test_any_call_is_sent_as_without_us(kwargs: dict[str, Any], tags: Any, is_as
     """And refused as without us, where the client refuses it."""
     known = inspect.signature(CHAT.sync_class.create).parameters
     kwargs = {name: value for name, value in kwargs.items() if name in known}
-    ours_kwargs = copy.deepcopy(kwargs)
-    bare, _ = make(CHAT, kwargs, is_async=is_async)
+    bare, _ = make(CHAT, copy.deepcopy(kwargs), is_async=is_async)
+    before = _picture(kwargs)
     with installed() as sink:
-        ours, _ = make(CHAT, {**ours_kwargs, "pl_tags": tags}, is_async=is_async)
+        ours, _ = make(CHAT, {**kwargs, "pl_tags": tags}, is_async=is_async)
         assert promptlayer_patch.flush()
     assert first_difference(bare.sent, ours.sent) is None
-    assert first_difference(bare.facts.get("error"), ours.facts.get("error")) is None
-    assert _picture(kwargs) == _picture(ours_kwargs)
+    assert _told(bare.error) == _told(ours.error)
+    assert _picture(kwargs) == before
     assert len(sink.records) == len(ours.sent)
 
 
@@ -486,7 +489,7 @@ def test_any_call_is_sent_as_without_us(kwargs: dict[str, Any], tags: Any, is_as
 
 def _arguments(row: Row, variant: str) -> dict[str, Any]:
     kwargs = arguments(row)
-    known = row.parameters
+    known = {name: each for name, each in row.parameters.items() if name in row.async_parameters}
     if variant == "stream":
         kwargs["stream"] = True
     elif variant == "extras":
@@ -506,6 +509,10 @@ def _with_one_shot(row: Row, argument: str, items: list[Any], *, is_async: bool)
 def _file_argument(row: Row) -> str:
     known = row.parameters
     return next(name for name in ("file", "image", "input_reference") if name in known)
+
+
+def _told(error: Exception | None) -> Any:
+    return error and (type(error), str(error))
 
 
 def _positions(file: Any) -> Any:

@@ -4,9 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import signal
-from collections.abc import Awaitable, Callable, Iterator
+import json
+import os
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -14,8 +19,8 @@ import pytest
 import promptlayer_patch
 from promptlayer_patch import Ending, Record
 from promptlayer_patch.exporters.memory import MemoryExporter
-from tests.support.endings import Loopback, Mock, Script, Talk
-from tests.support.endings_kinds import ERROR, KINDS, PIECES, Kind
+from tests.support.endings import Loopback, Mock, Script, Talk, script
+from tests.support.endings_kinds import CHAT, KINDS, MESSAGES, PIECES, Kind
 
 WHOLE = "".join(PIECES)
 FINE = {Ending.COMPLETE, Ending.CLOSED_EARLY, Ending.ABANDONED, Ending.NEVER_READ}
@@ -220,12 +225,12 @@ def test_every_way_to_end_a_stream_leaves_one_record_that_names_it(
         pytest.skip("audio has no events to report an error in")
     if way == "cancelled":
         then = "hang" if mode == "async" else "interrupt"
-    script = provider.play(kind, then)
+    played = provider.play(kind, then)
     with promptlayer_patch.scope() as calls:
         if mode == "sync":
-            talk, raised = run(provider, script, consumer)
+            talk, raised = run(provider, played, consumer)
         else:
-            talk, raised = arun(provider, script, aconsumer)
+            talk, raised = arun(provider, played, aconsumer)
 
     record = the_record(sink)
     assert record.ending is ending
@@ -258,3 +263,401 @@ def accounts_of(raised: BaseException) -> set[tuple[str, str]]:
 
 def kind_whole(kind: Kind) -> bytes:
     return b"".join(kind.events(PIECES))
+
+
+# --- one ending at a time -----------------------------------------------------------------------------
+
+
+@pytest.fixture
+def mock() -> Mock:
+    return Mock()
+
+
+def stream_of(client: Any) -> Any:
+    return CHAT.open(client)
+
+
+def first_text(stream: Any) -> str:
+    return next(text for text in map(CHAT.seen, stream) if text)
+
+
+async def afirst_text(stream: Any) -> str:
+    async for chunk in stream:
+        if CHAT.seen(chunk):
+            return CHAT.seen(chunk)
+    raise AssertionError("the stream has no text")
+
+
+def ending_of(sink: MemoryExporter) -> Ending:
+    return the_record(sink).ending
+
+
+class TestTheApplicationStops:
+    def test_by_closing_twice(self, sink: MemoryExporter, mock: Mock) -> None:
+        mock.put(script(CHAT))
+        stream = stream_of(mock.client())
+        first_text(stream)
+        stream.close()
+        stream.close()
+        assert ending_of(sink) is Ending.CLOSED_EARLY
+
+    def test_by_closing_after_the_end(self, sink: MemoryExporter, mock: Mock) -> None:
+        """Nothing is left to be cut short."""
+        mock.put(script(CHAT))
+        stream = stream_of(mock.client())
+        assert "".join(map(CHAT.seen, stream)) == WHOLE
+        stream.close()
+        assert ending_of(sink) is Ending.COMPLETE
+
+    def test_by_closing_before_reading(self, sink: MemoryExporter, mock: Mock) -> None:
+        mock.put(script(CHAT))
+        stream_of(mock.client()).close()
+        assert ending_of(sink) is Ending.NEVER_READ
+
+    def test_by_closing_in_another_thread(self, sink: MemoryExporter, loopback: Loopback) -> None:
+        played = loopback.play(CHAT)
+        played.allow(2)
+        with loopback.client() as client:
+            stream = stream_of(client)
+            assert first_text(stream) == PIECES[0]
+            in_thread(stream.close)
+            with suppress(Exception):
+                next(stream)
+        record = the_record(sink)
+        assert record.ending is Ending.CLOSED_EARLY
+        assert text_of(CHAT, record) == PIECES[0]
+
+    def test_by_raising_without_a_with_block(self, sink: MemoryExporter, mock: Mock) -> None:
+        """Nobody closes the stream; that it was dropped is all there is to know."""
+        mock.put(script(CHAT))
+
+        def consume() -> None:
+            for _ in stream_of(mock.client()):
+                raise Oops
+
+        with pytest.raises(Oops):
+            consume()
+        gc.collect()
+        assert ending_of(sink) is Ending.ABANDONED
+
+    def test_by_raising_and_closing_in_finally(self, sink: MemoryExporter, mock: Mock) -> None:
+        mock.put(script(CHAT))
+        stream = stream_of(mock.client())
+        with pytest.raises(Oops, match="no more"):
+            try:
+                first_text(stream)
+                raise Oops("no more")
+            finally:
+                stream.close()
+        record = the_record(sink)
+        assert record.ending is Ending.CONSUMER_ERROR
+        assert record.error is not None
+        assert (record.error.type, record.error.message) == ("Oops", "no more")
+
+    def test_by_sys_exit(self, sink: MemoryExporter, mock: Mock) -> None:
+        mock.put(script(CHAT))
+        with pytest.raises(SystemExit), stream_of(mock.client()) as stream:
+            first_text(stream)
+            raise SystemExit(3)
+        assert ending_of(sink) is Ending.CANCELLED
+
+    def test_in_the_with_block_of_a_generator_of_its_own(self, sink: MemoryExporter, mock: Mock) -> None:
+        mock.put(script(CHAT))
+
+        def texts() -> Iterator[str]:
+            with stream_of(mock.client()) as stream:
+                yield from map(CHAT.seen, stream)
+
+        generator = texts()
+        next(generator)
+        generator.close()
+        assert ending_of(sink) is Ending.CLOSED_EARLY
+
+    def test_by_dropping_a_generator_of_its_own(self, sink: MemoryExporter, mock: Mock) -> None:
+        mock.put(script(CHAT))
+
+        def texts() -> Iterator[str]:
+            yield from map(CHAT.seen, stream_of(mock.client()))
+
+        generator = texts()
+        next(generator)
+        del generator
+        gc.collect()
+        assert ending_of(sink) is Ending.ABANDONED
+
+    def test_by_throwing_into_a_generator_of_its_own(self, sink: MemoryExporter, mock: Mock) -> None:
+        mock.put(script(CHAT))
+
+        def texts() -> Iterator[str]:
+            with stream_of(mock.client()) as stream:
+                yield from map(CHAT.seen, stream)
+
+        generator = texts()
+        next(generator)
+        with pytest.raises(Oops):
+            generator.throw(Oops("enough"))
+        assert ending_of(sink) is Ending.CONSUMER_ERROR
+
+    def test_in_an_async_generator_of_its_own(self, sink: MemoryExporter, mock: Mock) -> None:
+        async def texts() -> AsyncIterator[str]:
+            async with await stream_of(mock.async_client()) as stream:
+                async for chunk in stream:
+                    yield CHAT.seen(chunk)
+
+        async def main() -> None:
+            generator: Any = texts()
+            await generator.__anext__()
+            await generator.aclose()
+
+        mock.put(script(CHAT))
+        asyncio.run(main())
+        assert ending_of(sink) is Ending.CLOSED_EARLY
+
+    def test_by_closing_in_another_task_while_one_waits_for_a_chunk(
+        self, sink: MemoryExporter, loopback: Loopback
+    ) -> None:
+        """What the reading task gets to see is an error, but it was the application that hung up."""
+        played = loopback.play(CHAT, "hang")
+        played.go()
+
+        async def read(stream: Any, started: asyncio.Event) -> None:
+            async for chunk in stream:
+                if CHAT.seen(chunk) == PIECES[1]:
+                    started.set()
+
+        async def main() -> None:
+            async with loopback.async_client() as client:
+                stream, started = await stream_of(client), asyncio.Event()
+                reading = asyncio.create_task(read(stream, started))
+                await started.wait()
+                await turns()
+                await stream.close()
+                reading.cancel()
+                await asyncio.wait([reading])
+
+        asyncio.run(main())
+        assert ending_of(sink) is Ending.CLOSED_EARLY
+
+    def test_by_exiting(self, tmp_path: Path) -> None:
+        """Streams that are open at the end of the process are recorded with what had come."""
+        file = tmp_path / "calls.jsonl"
+        subprocess.run(
+            [sys.executable, "-c", OPEN_AT_EXIT, str(file)],
+            check=True,
+            timeout=60,
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        )
+        (line,) = file.read_text().splitlines()
+        assert json.loads(line)["metadata"]["pl_ending"] == "abandoned"
+        assert PIECES[0] in line
+
+
+class TestAnExceptionAlreadyBeingHandled:
+    """`sys.exc_info()` shows it all the while; it says nothing about the stream."""
+
+    def test_when_the_call_is_made_and_broken_off(self, sink: MemoryExporter, mock: Mock) -> None:
+        mock.put(script(CHAT))
+        try:
+            raise Oops("the first provider failed")
+        except Oops:
+            with stream_of(mock.client()) as stream:
+                first_text(stream)
+        record = the_record(sink)
+        assert (record.ending, record.error) == (Ending.CLOSED_EARLY, None)
+
+    def test_when_the_call_is_made_and_read_to_its_end(self, sink: MemoryExporter, mock: Mock) -> None:
+        mock.put(script(CHAT))
+        try:
+            raise Oops("the first provider failed")
+        except Oops:
+            assert "".join(map(CHAT.seen, stream_of(mock.client()))) == WHOLE
+        record = the_record(sink)
+        assert (record.ending, record.error) == (Ending.COMPLETE, None)
+
+    def test_when_the_stream_is_read_to_its_end(self, sink: MemoryExporter, mock: Mock) -> None:
+        mock.put(script(CHAT))
+        stream = stream_of(mock.client())
+        try:
+            raise Oops("of the application, and of no account")
+        except Oops:
+            assert "".join(map(CHAT.seen, stream)) == WHOLE
+        record = the_record(sink)
+        assert (record.ending, record.error) == (Ending.COMPLETE, None)
+
+    def test_when_the_stream_is_read_to_its_end_async(self, sink: MemoryExporter, mock: Mock) -> None:
+        async def main() -> None:
+            async with mock.async_client() as client:
+                stream = await stream_of(client)
+                try:
+                    raise Oops("of the application, and of no account")
+                except Oops:
+                    assert "".join([CHAT.seen(chunk) async for chunk in stream]) == WHOLE
+
+        mock.put(script(CHAT))
+        asyncio.run(main())
+        record = the_record(sink)
+        assert (record.ending, record.error) == (Ending.COMPLETE, None)
+
+    def test_when_a_with_block_is_broken_off(self, sink: MemoryExporter, mock: Mock) -> None:
+        mock.put(script(CHAT))
+        stream = stream_of(mock.client())
+        try:
+            raise Oops("of the application, and of no account")
+        except Oops:
+            with stream:
+                first_text(stream)
+        record = the_record(sink)
+        assert (record.ending, record.error) == (Ending.CLOSED_EARLY, None)
+
+    def test_and_gone_when_another_takes_its_address(self, sink: MemoryExporter, mock: Mock) -> None:
+        """An exception of today may stand where one of yesterday stood."""
+        mock.put(script(CHAT))
+        outer = Oops("before")
+        address = id(outer)
+        try:
+            raise outer
+        except Oops:
+            stream = stream_of(mock.client())
+        first_text(stream)
+        del outer
+        others = []
+        while id(error := Oops("of the consumer")) != address:
+            others.append(error)
+            if len(others) > 100_000:
+                pytest.skip("the address was not given out again")
+        with pytest.raises(Oops), stream:
+            raise error
+        assert ending_of(sink) is Ending.CONSUMER_ERROR
+
+
+class TestCancelled:
+    def test_before_the_first_byte(self, sink: MemoryExporter, loopback: Loopback) -> None:
+        played = loopback.play(CHAT, "silence")
+
+        async def main() -> None:
+            async with loopback.async_client() as client:
+                task = asyncio.create_task(stream_of(client))
+                await asyncio.to_thread(played.asked.wait)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+
+        asyncio.run(main())
+        record = the_record(sink)
+        assert (record.ending, record.response) == (Ending.CANCELLED, None)
+        assert record.request["messages"] == MESSAGES
+
+    def test_before_it_was_sent(self, sink: MemoryExporter, loopback: Loopback) -> None:
+        """No request, no record; but the receipt does not keep anybody waiting."""
+
+        async def main() -> None:
+            async with loopback.async_client() as client:
+                with promptlayer_patch.scope() as calls:
+                    task = asyncio.create_task(stream_of(client))
+                    task.cancel()
+                    with pytest.raises(asyncio.CancelledError):
+                        await task
+                assert all(receipt.done for receipt in calls.receipts)
+
+        asyncio.run(main())
+        assert promptlayer_patch.flush()
+        assert sink.records == []
+
+    def test_between_two_chunks_in_a_with_block(self, sink: MemoryExporter, loopback: Loopback) -> None:
+        played = loopback.play(CHAT)
+        played.go()
+        under_way = asyncio.Event()
+
+        async def consume(client: Any) -> None:
+            async with await stream_of(client) as stream:
+                await afirst_text(stream)
+                under_way.set()
+                await asyncio.Event().wait()
+
+        async def main() -> None:
+            async with loopback.async_client() as client:
+                task = asyncio.create_task(consume(client))
+                await under_way.wait()
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+
+        asyncio.run(main())
+        record = the_record(sink)
+        assert record.ending is Ending.CANCELLED
+        assert text_of(CHAT, record).startswith(PIECES[0])
+
+    def test_by_a_timeout_for_one_chunk(self, sink: MemoryExporter, loopback: Loopback) -> None:
+        played = loopback.play(CHAT, "hang")
+        played.go()
+
+        async def main() -> None:
+            async with loopback.async_client() as client:
+                stream = await stream_of(client)
+                with pytest.raises((asyncio.TimeoutError, TimeoutError)):
+                    while True:
+                        await asyncio.wait_for(stream.__anext__(), 0.2)
+
+        asyncio.run(main())
+        record = the_record(sink)
+        assert record.ending is Ending.CANCELLED
+        assert text_of(CHAT, record) == PIECES[0] + PIECES[1]
+
+    def test_while_a_whole_response_is_awaited(self, sink: MemoryExporter, loopback: Loopback) -> None:
+        played = loopback.play(CHAT, "silence")
+
+        async def main() -> None:
+            async with loopback.async_client() as client:
+                call = client.chat.completions.create(model="gpt-4o", messages=MESSAGES)
+                task = asyncio.create_task(call)
+                await asyncio.to_thread(played.asked.wait)
+                task.cancel()
+                with pytest.raises(asyncio.CancelledError):
+                    await task
+
+        asyncio.run(main())
+        assert ending_of(sink) is Ending.CANCELLED
+
+
+class TestAnotherThread:
+    def test_reads_the_stream_to_its_end(self, sink: MemoryExporter, loopback: Loopback) -> None:
+        loopback.play(CHAT).go()
+        with loopback.client() as client, promptlayer_patch.scope() as calls:
+            stream = stream_of(client)
+            assert in_thread(lambda: "".join(map(CHAT.seen, stream))) == WHOLE
+        record = the_record(sink)
+        assert record.ending is Ending.COMPLETE
+        assert text_of(CHAT, record) == WHOLE
+        assert calls.request_id() == 1
+
+    def test_reads_one_half(self, sink: MemoryExporter, loopback: Loopback) -> None:
+        loopback.play(CHAT).go()
+        with loopback.client() as client:
+            stream = stream_of(client)
+            half = first_text(stream)
+            assert half + in_thread(lambda: "".join(map(CHAT.seen, stream))) == WHOLE
+        record = the_record(sink)
+        assert record.ending is Ending.COMPLETE
+        assert text_of(CHAT, record) == WHOLE
+
+
+def in_thread(work: Callable[[], Any]) -> Any:
+    with ThreadPoolExecutor(1) as pool:
+        return pool.submit(work).result()
+
+
+OPEN_AT_EXIT = """
+import sys
+
+import promptlayer_patch
+
+promptlayer_patch.install(to=f"jsonl:{sys.argv[1]}")
+from tests.support.endings import Mock, script
+from tests.support.endings_kinds import CHAT
+
+mock = Mock()
+mock.put(script(CHAT))
+stream = CHAT.open(mock.client())
+while not CHAT.seen(next(stream)):
+    pass
+"""

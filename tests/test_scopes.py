@@ -10,15 +10,21 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AsyncExitStack, ExitStack, asynccontextmanager, contextmanager
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, cast
 
+import openai
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import promptlayer_patch
 from promptlayer_patch import scope, suppress
 from promptlayer_patch.errors import InvalidArgument, RequestIdUnavailable
 from promptlayer_patch.exporters.memory import MemoryExporter
-from tests.support.wire import MODEL, Wire
+from promptlayer_patch.records import Rejected
+from tests.support.fake_promptlayer import Held, Numbering
+from tests.support.wire import MODEL, Wire, refusal, replies
 
 WIRE = Wire()
 CLIENT = WIRE.client()
@@ -610,9 +616,327 @@ def test_positional_and_unknown_arguments_are_refused() -> None:
         scope(tag=["a"])  # type: ignore[call-arg]
 
 
-@pytest.mark.parametrize("given", [("a", "b"), {"a": 1, "b": 2}.keys(), iter(["a", "b"])])
-def test_tags_may_be_any_iterable_of_strings(tags: Seen, given: Any) -> None:
-    with scope(tags=given):
+@pytest.mark.parametrize("iterable", [("a", "b"), {"a": 1, "b": 2}.keys(), iter(["a", "b"])])
+def test_tags_may_be_any_iterable_of_strings(tags: Seen, iterable: Any) -> None:
+    with scope(tags=iterable):
         ask("one")
         ask("two")
     assert tags() == {"one": ("a", "b"), "two": ("a", "b")}
+
+
+# Any tree of scopes, tasks and threads, against a model of it
+
+
+@dataclass
+class Ask:
+    """A call."""
+
+
+@dataclass
+class Within:
+    tags: list[str]
+    metadata: dict[str, str]
+    steps: list[Any]
+
+
+@dataclass
+class Quietly:
+    steps: list[Any]
+
+
+@dataclass
+class InTask:
+    steps: list[Any]
+
+
+@dataclass
+class InThread:
+    bound: bool
+    steps: list[Any]
+
+
+def trees() -> st.SearchStrategy[list[Any]]:
+    def around(inner: st.SearchStrategy[Any]) -> st.SearchStrategy[Any]:
+        steps = st.lists(inner, max_size=4)
+        names = st.sampled_from(["a", "b", "c", "d"])
+        return st.one_of(
+            st.builds(
+                Within,
+                st.lists(names, max_size=3),
+                st.dictionaries(names, st.sampled_from(["1", "2"]), max_size=2),
+                steps,
+            ),
+            st.builds(Quietly, steps),
+            st.builds(InTask, steps),
+            st.builds(InThread, st.booleans(), steps),
+        )
+
+    return st.lists(st.recursive(st.builds(Ask), around, max_leaves=12), max_size=5)
+
+
+@dataclass
+class Here:
+    """What the model says about the place where the program is."""
+
+    tags: tuple[str, ...] = ("process",)
+    metadata: dict[str, str] = field(default_factory=lambda: {"a": "process"})
+    silent: bool = False
+    holders: tuple[int, ...] = ()
+    """Numbers of the open scopes."""
+
+
+class Model:
+    """Walks a tree with the real thing, and writes down what must come of it."""
+
+    def __init__(self) -> None:
+        self.expected: dict[str, tuple[tuple[str, ...], dict[str, str]]] = {}
+        self.scopes: list[scope] = []
+        self.asked: list[set[str]] = []
+        self.calls = 0
+
+    async def walk(self, steps: list[Any], here: Here) -> None:
+        tasks = []
+        for step in steps:
+            match step:
+                case Ask():
+                    await self.ask(here)
+                case Within(tags, metadata, inner):
+                    calls = self.opened(scope(tags=tags, metadata=metadata))
+                    async with calls:
+                        await self.walk(inner, _in_scope(here, tags, metadata, len(self.scopes) - 1))
+                case Quietly(inner):
+                    with suppress():
+                        await self.walk(inner, replace(here, silent=True))
+                case InTask(inner):
+                    tasks.append(asyncio.create_task(self.walk(inner, here)))
+                case InThread(bound, inner):
+                    await self.in_thread(bound, inner, here)
+        await asyncio.gather(*tasks)
+
+    async def in_thread(self, bound: bool, steps: list[Any], here: Here) -> None:
+        def run() -> None:
+            asyncio.run(self.walk(steps, here if bound else Here()))
+
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, scope.bind(run) if bound else run)
+
+    async def ask(self, here: Here) -> None:
+        self.calls += 1
+        text = f"call {self.calls}"
+        if not here.silent:
+            self.expected[text] = (here.tags, here.metadata)
+            for number in here.holders:
+                self.asked[number].add(text)
+        await aask(text)
+
+    def opened(self, calls: scope) -> scope:
+        self.scopes.append(calls)
+        self.asked.append(set())
+        return calls
+
+
+def _in_scope(here: Here, tags: list[str], metadata: dict[str, str], number: int) -> Here:
+    return replace(
+        here,
+        tags=tuple(dict.fromkeys((*here.tags, *tags))),
+        metadata=here.metadata | metadata,
+        holders=(*here.holders, number),
+    )
+
+
+@settings(max_examples=60, deadline=None)
+@given(trees())
+def test_any_tree_of_scopes_tasks_and_threads_is_tagged_like_its_model(tree: list[Any]) -> None:
+    sink, model = MemoryExporter(), Model()
+    promptlayer_patch.install(tags=["process"], metadata={"a": "process"}, to=sink)
+    asyncio.run(model.walk(tree, Here()))
+    promptlayer_patch.uninstall()
+    found = {text_of(record): (record.tags, dict(record.metadata)) for record in sink.records}
+    assert found == model.expected
+    texts = {record.id: text_of(record) for record in sink.records}
+    for calls, asked_in_it in zip(model.scopes, model.asked, strict=True):
+        assert sorted(texts[receipt.record_id] for receipt in calls.receipts) == sorted(asked_in_it)
+
+
+# Options of one call: pl_tags and return_pl_id
+
+
+def parse_method(client: Any) -> Callable[..., Any]:
+    """`.parse()`, which began its life under `beta`."""
+    found: Any = getattr(client.chat.completions, "parse", None) or client.beta.chat.completions.parse
+    return cast(Callable[..., Any], found)
+
+
+def stream_method(client: Any) -> Callable[..., Any]:
+    found: Any = getattr(client.chat.completions, "stream", None) or client.beta.chat.completions.stream
+    return cast(Callable[..., Any], found)
+
+
+def test_pl_tags_come_after_those_of_the_scopes(tags: Seen) -> None:
+    with scope(tags=["a", "b"]):
+        CLIENT.chat.completions.create(**asked("one"), pl_tags=["c", "a"])
+        ask("two")
+    assert tags() == {"one": ("a", "b", "c"), "two": ("a", "b")}
+
+
+def test_our_options_never_reach_openai(sink: MemoryExporter) -> None:
+    bare = WIRE.sent[-1] if ask("same") else None
+    CLIENT.chat.completions.create(**asked("same"), pl_tags=["a"], return_pl_id=True)
+    assert WIRE.sent[-1] == bare
+
+
+@pytest.mark.parametrize("value", ["a", b"a", 7, [7], [["a"]], {"a": object()}.values()])
+def test_wrong_pl_tags_are_named_before_anything_is_sent(sink: MemoryExporter, value: Any) -> None:
+    sent = len(WIRE.sent)
+    with pytest.raises(InvalidArgument, match="^pl_tags: "):
+        CLIENT.chat.completions.create(**asked("?"), pl_tags=value)
+
+    async def main() -> None:
+        await ASYNC_CLIENT.chat.completions.create(**asked("?"), pl_tags=value)
+
+    with pytest.raises(InvalidArgument, match="^pl_tags: "):
+        asyncio.run(main())
+    with pytest.raises(InvalidArgument, match="^pl_tags: "):
+        stream_method(CLIENT)(**asked("?"), pl_tags=value)
+    assert len(WIRE.sent) == sent
+    assert promptlayer_patch.flush()
+    assert sink.records == []
+
+
+def test_return_pl_id_gives_a_pair(sink: MemoryExporter) -> None:
+    response, request_id = CLIENT.chat.completions.create(**asked("?"), return_pl_id=True)
+    assert (response.model, request_id) == (MODEL, 1)
+    assert promptlayer_patch.receipt_of(response).request_id() == 1  # type: ignore[union-attr]
+
+
+@pytest.mark.parametrize("value", [False, None, 0])
+def test_return_pl_id_of_no_changes_nothing(sink: MemoryExporter, value: Any) -> None:
+    assert CLIENT.chat.completions.create(**asked("?"), return_pl_id=value).model == MODEL
+
+
+def test_return_pl_id_with_parse(sink: MemoryExporter) -> None:
+    parsed, request_id = parse_method(CLIENT)(**asked("?"), return_pl_id=True, pl_tags=["a"])
+    assert (parsed.model, request_id) == (MODEL, 1)
+    assert [record.tags for record in sink.records] == [("a",)]
+
+
+def test_return_pl_id_of_an_async_call_does_not_block_the_loop() -> None:
+    """The id comes only after another task has run on the same loop, so a blocked loop would get `None`."""
+    exporter = Held()
+    promptlayer_patch.install(to=exporter)
+
+    async def main() -> Any:
+        call = asyncio.create_task(ASYNC_CLIENT.chat.completions.create(**asked("?"), return_pl_id=True))
+        while not exporter.reached.is_set():
+            await asyncio.sleep(0)
+        assert not call.done()
+        exporter.let_go.set()
+        return await call
+
+    response, request_id = asyncio.run(main())
+    assert (response.model, request_id) == (MODEL, 1)
+
+
+def test_return_pl_id_of_a_stream_gives_its_receipt(sink: MemoryExporter) -> None:
+    stream, receipt = CLIENT.chat.completions.create(**asked("?"), stream=True, return_pl_id=True)
+    assert isinstance(stream, openai.Stream)
+    assert not receipt.done
+    for _ in stream:
+        pass
+    assert receipt.request_id() == 1
+
+
+def test_return_pl_id_of_an_async_stream_gives_its_receipt(sink: MemoryExporter) -> None:
+    async def main() -> int:
+        call = ASYNC_CLIENT.chat.completions.create(**asked("?"), stream=True, return_pl_id=True)
+        stream, receipt = await call
+        assert isinstance(stream, openai.AsyncStream)
+        async for _ in stream:
+            assert not receipt.done
+        return int(await receipt.arequest_id())
+
+    assert asyncio.run(main()) == 1
+
+
+def test_return_pl_id_of_a_stream_helper_gives_the_manager_and_the_receipt(sink: MemoryExporter) -> None:
+    manager, receipt = stream_method(CLIENT)(**asked("?"), return_pl_id=True, pl_tags=["helped"])
+    with scope(tags=["scoped"]) as calls, manager as stream:
+        assert stream.get_final_completion().model == MODEL
+    assert receipt.request_id() == 1
+    assert calls.receipts == [receipt]
+    assert promptlayer_patch.receipt_of(stream) is receipt
+    assert set(sink.records[0].tags) == {"helped", "scoped"}
+
+
+def test_return_pl_id_of_an_async_stream_helper_gives_the_manager_and_the_receipt(
+    sink: MemoryExporter,
+) -> None:
+    async def main() -> int:
+        manager, receipt = stream_method(ASYNC_CLIENT)(**asked("?"), return_pl_id=True, pl_tags=["helped"])
+        async with manager as stream:
+            assert (await stream.get_final_completion()).model == MODEL
+        return int(await receipt.arequest_id())
+
+    assert asyncio.run(main()) == 1
+    assert sink.records[0].tags == ("helped",)
+
+
+def test_pl_tags_of_a_stream_helper_change_nothing_else(sink: MemoryExporter) -> None:
+    bare = type(stream_method(CLIENT)(**asked("?")))
+    manager = stream_method(CLIENT)(**asked("?"), pl_tags=["helped"])
+    assert type(manager) is bare
+    with manager as stream:
+        ask("another")
+        stream.get_final_completion()
+    assert promptlayer_patch.flush()
+    assert {text_of(record): record.tags for record in sink.records} == {"?": ("helped",), "another": ()}
+
+
+def test_return_pl_id_with_raw_response(sink: MemoryExporter) -> None:
+    raw, request_id = CLIENT.chat.completions.with_raw_response.create(**asked("?"), return_pl_id=True)
+    assert (raw.parse().model, request_id) == (MODEL, 1)
+
+    async def main() -> Any:
+        create = ASYNC_CLIENT.chat.completions.with_raw_response.create
+        return await create(**asked("?"), return_pl_id=True, pl_tags=["raw"])
+
+    raw, request_id = asyncio.run(main())
+    assert (raw.parse().model, request_id) == (MODEL, 2)
+    assert sink.records[1].tags == ("raw",)
+
+
+def test_return_pl_id_has_no_effect_with_streaming_response(
+    sink: MemoryExporter, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What `with` binds is made by the client, which has no place for a second value; the log says so."""
+    for _ in range(2):
+        create = CLIENT.chat.completions.with_streaming_response.create
+        with create(**asked("?"), return_pl_id=True, pl_tags=["a"]) as response:
+            assert response.parse().model == MODEL
+
+    async def main() -> None:
+        create = ASYNC_CLIENT.chat.completions.with_streaming_response.create
+        async with create(**asked("?"), return_pl_id=True, pl_tags=["b"]) as response:
+            assert (await response.parse()).model == MODEL
+
+    asyncio.run(main())
+    assert promptlayer_patch.flush()
+    assert [record.tags for record in sink.records] == [("a",), ("a",), ("b",)]
+    assert [record.levelname for record in caplog.records] == ["WARNING"]
+    assert "return_pl_id" in caplog.text
+
+
+def test_return_pl_id_gives_none_where_no_id_can_come(caplog: pytest.LogCaptureFixture) -> None:
+    promptlayer_patch.install(to=Numbering(lambda batch: [Rejected("no")] * len(batch)))
+    assert CLIENT.chat.completions.create(**asked("?"), return_pl_id=True)[1] is None
+    assert caplog.text.count("return_pl_id gives None") == 1
+    with suppress():
+        assert CLIENT.chat.completions.create(**asked("?"), return_pl_id=True)[1] is None
+
+
+def test_a_call_that_raises_raises_with_return_pl_id_as_well(sink: MemoryExporter) -> None:
+    wire = Wire(replies(refusal(400)))
+    with pytest.raises(openai.BadRequestError):
+        wire.client().chat.completions.create(**asked("?"), return_pl_id=True, pl_tags=["a"])
+    assert promptlayer_patch.flush()
+    assert [record.tags for record in sink.records] == [("a",)]

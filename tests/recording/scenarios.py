@@ -272,6 +272,13 @@ def transcription_stream(clients: Clients) -> list[Any]:
         return [list(stream)]
 
 
+@scenario("audio.translations.create")
+def translation(clients: Clients) -> list[Any]:
+    file = ("channel16.wav", _WAVE, "audio/wav")
+    with clients.sync() as client:
+        return [client.audio.translations.create(model="whisper-1", file=file)]
+
+
 @scenario("audio.speech.create")
 def speech(clients: Clients) -> list[Any]:
     with clients.sync() as client:

@@ -5,6 +5,7 @@ Everything a cassette is written from passes through `Scrubber`; `keys_in` looks
 
 from __future__ import annotations
 
+import base64
 import json
 import re
 from collections.abc import Iterable, Mapping
@@ -29,6 +30,8 @@ _KEY_FIELDS = re.compile(
     re.IGNORECASE,
 )
 
+_BASE64 = re.compile(r'"base64": "([A-Za-z0-9+/=]+)"')
+
 # The server's random ids, and the times at which it made things.
 _IDS = re.compile(r"\b(req|chatcmpl|call|resp|msg|fc|modr|file|batch)([-_])[A-Za-z0-9_-]{16}(?![A-Za-z0-9_-])")
 _TIMES = re.compile(r'("(?:created|created_at|completed_at|expires_at)":\s*)\d{10}\b')
@@ -40,7 +43,9 @@ _METADATA = {"record_id": "0" * 32, "sdk": "openai-python/0", "first_token_s": "
 
 def keys_in(text: str) -> list[str]:
     """Whatever looks like a credential in the text of a cassette, or like the place of one."""
-    return [found.group() for pattern in (_KEYS, _KEY_FIELDS) for found in pattern.finditer(text)]
+    blobs = [base64.b64decode(blob).decode("latin-1") for blob in _BASE64.findall(text)]
+    found = (pattern.finditer(each) for each in (text, *blobs) for pattern in (_KEYS, _KEY_FIELDS))
+    return [one.group() for some in found for one in some]
 
 
 def account(body: Mapping[str, Any]) -> dict[str, Any]:
@@ -78,9 +83,9 @@ class Scrubber:
         headers = self._headers(request["headers"], _REQUEST_HEADERS)
         body = self._text(request["body"])
         kind = headers.get("content-type", [""])[0]
-        if isinstance(body, (str, bytes)) and kind.startswith("multipart/"):
-            content = body.encode() if isinstance(body, str) else body
-            headers["content-type"], body = [normalised(kind, content)[0]], _readable(normalised(kind, content)[1])
+        if kind.startswith("multipart/"):
+            kind, content = normalised(kind, body.encode() if isinstance(body, str) else body)
+            headers["content-type"], body = [kind], _readable(content)
         uri = self._text(request["uri"])
         if uri.endswith(TRACK_REQUEST):
             body = json.dumps(account(json.loads(body)), separators=(",", ":"), ensure_ascii=False)
@@ -94,7 +99,9 @@ class Scrubber:
         return {name: found[name] for name in sorted(found) if name in kept}
 
     def _text(self, text: Any) -> Any:
-        """Text without secrets, addresses, random ids and times; binary data as it is."""
+        """Text without secrets, addresses, random ids and times; so too what is text in binary data."""
+        if isinstance(text, bytes):
+            return self._text(text.decode("latin-1")).encode("latin-1")
         if not isinstance(text, str):
             return text
         for secret in self._secrets:

@@ -48,8 +48,8 @@ def _part(piece: bytes) -> Part:
     head, _, content = piece.partition(b"\r\n\r\n")
     headers = Message()
     for line in head.decode().splitlines():
-        name, _, value = line.partition(":")
-        headers[name] = value.strip()
+        field, _, value = line.partition(":")
+        headers[field] = value.strip()
     name = headers.get_param("name", header="content-disposition")
     filename = headers.get_param("filename", header="content-disposition")
     return Part(

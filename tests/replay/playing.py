@@ -82,7 +82,7 @@ async def _read(got: Any, account: Account, wire: Wire) -> None:
     elif isinstance(got, BaseAPIResponse):
         facts["raw"] = _raw(got)
         facts["read ahead"] = wire.delivered
-        account.value = b"".join([piece async for piece in _each(got.iter_bytes(1000))])
+        account.value = b"".join([piece async for piece in _each(_bytes_of(got))])
         facts["value"] = account.value
     elif isinstance(got, (openai.Stream, openai.AsyncStream)):
         facts["stream"] = sorted(vars(got))
@@ -97,6 +97,10 @@ async def _read(got: Any, account: Account, wire: Wire) -> None:
         facts["value"] = (got.content, _response(got.response))
     else:
         await _read_managed(got, account, wire)
+
+
+def _bytes_of(unread: Any) -> Any:
+    return unread.iter_bytes(1000)
 
 
 async def _read_managed(manager: Any, account: Account, wire: Wire) -> None:

@@ -36,6 +36,7 @@ def why_not_replayed(played: Played) -> str | None:
 
 def count(tally: Tally, mode: str, run: Run) -> None:
     """Add a run to the counts; what could not be played is counted as well."""
+    tally.runs += 1
     tally.count(mode, "cases", int(bool(run.played)))
     for call in run.left_out:
         tally.leave_out(f"{call.name} is not there", call.variant)

@@ -13,6 +13,7 @@ import inspect
 import io
 import json
 import logging
+import operator
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -379,6 +380,10 @@ class Row:
         return inspect.signature(vars(self.sync_class)[self.method]).parameters
 
     @property
+    def async_parameters(self) -> Mapping[str, inspect.Parameter]:
+        return inspect.signature(vars(self.async_class)[self.method]).parameters
+
+    @property
     def positional(self) -> list[str]:
         """The parameters that need not be named; ids that stand in the path."""
         kinds = (inspect.Parameter.POSITIONAL_OR_KEYWORD, inspect.Parameter.POSITIONAL_ONLY)
@@ -389,12 +394,18 @@ class Row:
         """Whether it takes `stream=True`."""
         return "stream" in self.parameters
 
+    def has(self, style: str) -> bool:
+        """Whether the method can also be called in this style."""
+        with Wire().client() as client:
+            return hasattr(getattr(self._resource(client), style, None), self.method)
+
     def on(self, client: Any, style: str | None = None) -> Any:
         """The bound method of `client`; `style` may be `with_raw_response` or `with_streaming_response`."""
-        found = client
-        for step in (*self.point.resource.split("."), *([style] if style else []), self.method):
-            found = getattr(found, step)
-        return found
+        resource = self._resource(client)
+        return getattr(getattr(resource, style) if style else resource, self.method)
+
+    def _resource(self, client: Any) -> Any:
+        return operator.attrgetter(self.point.resource)(client)
 
 
 def rows() -> list[Row]:
