@@ -97,7 +97,8 @@ class Call:
         self.failure: Failure | None = None
         self.ended = 0.0
         # An exception that was being handled before the call began says nothing about the call.
-        self.outer_error = id(sys.exc_info()[1])
+        error = sys.exc_info()[1]
+        self.outer_error = None if error is None else (id(error), type(error))
         self.pid = os.getpid()
         self.unsettled = [True]
         self.started_at = time.time()

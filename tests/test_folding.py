@@ -144,9 +144,9 @@ class TestWholeStream:
         body = sse(*[chat(delta(content=" word" * 20))] * 10_000, "[DONE]")
 
         def seconds(work: Any) -> float:
-            started = time.perf_counter()
+            started = time.thread_time()
             work()
-            return time.perf_counter() - started
+            return time.thread_time() - started
 
         decoding = min(
             seconds(lambda: [json.loads(e.data) for e in list(parse_events(body))[:-1]]) for _ in "123"

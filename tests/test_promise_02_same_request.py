@@ -319,7 +319,7 @@ def test_a_file_is_sent_and_left_as_without_us(name: str, kind: str, is_async: b
         file = FILES[kind](path)
         with context():
             account, _ = make(row, {**arguments(row), _file_argument(row): file}, is_async=is_async)
-        outcomes.append((account.sent, account.facts.get("error"), _positions(file)))
+        outcomes.append((account.sent, _told(account.error), _positions(file)))
         _close(file)
     assert first_difference(*outcomes) is None
 
@@ -481,7 +481,7 @@ def test_any_call_is_sent_as_without_us(kwargs: dict[str, Any], tags: Any, is_as
     assert first_difference(bare.sent, ours.sent) is None
     assert _told(bare.error) == _told(ours.error)
     assert _picture(kwargs) == before
-    assert len(sink.records) == len(ours.sent)
+    assert len(sink.records) == 1 or not ours.sent
 
 
 # Helpers

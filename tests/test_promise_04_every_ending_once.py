@@ -14,13 +14,14 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import openai
 import pytest
 
 import promptlayer_patch
 from promptlayer_patch import Ending, Record
 from promptlayer_patch.exporters.memory import MemoryExporter
-from tests.support.endings import Loopback, Mock, Script, Talk, script
-from tests.support.endings_kinds import CHAT, KINDS, MESSAGES, PIECES, Kind
+from tests.support.endings import Loopback, Mock, Script, Talk, http, script
+from tests.support.endings_kinds import CHAT, ERROR, KINDS, MESSAGES, PIECES, RESPONSES, SPEECH, Kind
 
 WHOLE = "".join(PIECES)
 FINE = {Ending.COMPLETE, Ending.CLOSED_EARLY, Ending.ABANDONED, Ending.NEVER_READ}
@@ -448,7 +449,7 @@ class TestTheApplicationStops:
             env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
         )
         (line,) = file.read_text().splitlines()
-        assert json.loads(line)["metadata"]["pl_ending"] == "abandoned"
+        assert json.loads(line)["metadata"]["promptlayer_patch.ending"] == "abandoned"
         assert PIECES[0] in line
 
 
@@ -550,14 +551,18 @@ class TestCancelled:
     def test_before_it_was_sent(self, sink: MemoryExporter, loopback: Loopback) -> None:
         """No request, no record; but the receipt does not keep anybody waiting."""
 
+        async def never_begin(client: Any) -> None:
+            task = asyncio.create_task(stream_of(client))
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
         async def main() -> None:
             async with loopback.async_client() as client:
                 with promptlayer_patch.scope() as calls:
-                    task = asyncio.create_task(stream_of(client))
-                    task.cancel()
-                    with pytest.raises(asyncio.CancelledError):
-                        await task
-                assert all(receipt.done for receipt in calls.receipts)
+                    await never_begin(client)
+                gc.collect()
+                assert [receipt.done for receipt in calls.receipts] == [True]
 
         asyncio.run(main())
         assert promptlayer_patch.flush()
@@ -639,6 +644,291 @@ class TestAnotherThread:
         record = the_record(sink)
         assert record.ending is Ending.COMPLETE
         assert text_of(CHAT, record) == WHOLE
+
+
+STREAM_OPTIONS: dict[str, dict[str, Any]] = {
+    "chat": {"model": "gpt-4o", "messages": MESSAGES},
+    "responses": {"model": "gpt-4o", "input": "Hello?"},
+}
+
+
+def helper_of(client: Any, kind: Kind) -> Any:
+    """The manager that `.stream()` makes; where it hangs has changed over the years."""
+    for resource in (getattr(client, "responses", None),) if kind is RESPONSES else chats(client):
+        if hasattr(resource, "stream"):
+            return resource.stream(**STREAM_OPTIONS[kind.name])
+    pytest.skip("this openai has no such helper")
+
+
+def chats(client: Any) -> tuple[Any, ...]:
+    return client.chat.completions, client.beta.chat.completions
+
+
+def whole_of_helper(stream: Any, kind: Kind) -> str:
+    if kind is RESPONSES:
+        return stream.get_final_response().output_text
+    return stream.get_final_completion().choices[0].message.content
+
+
+def delta_of(event: Any) -> str:
+    return event.delta if event.type in ("content.delta", "response.output_text.delta") else ""
+
+
+@pytest.mark.parametrize("kind", [CHAT, RESPONSES], ids=str)
+class TestAStreamHelper:
+    """`.stream()`: a manager makes the request, and puts a stream of its own around openai's."""
+
+    def test_read_to_its_end(self, sink: MemoryExporter, mock: Mock, kind: Kind) -> None:
+        mock.put(script(kind))
+        with helper_of(mock.client(), kind) as stream:
+            assert whole_of_helper(stream, kind) == WHOLE
+        record = the_record(sink)
+        assert (record.ending, text_of(kind, record)) == (Ending.COMPLETE, WHOLE)
+
+    def test_broken_off(self, sink: MemoryExporter, mock: Mock, kind: Kind) -> None:
+        mock.put(script(kind))
+        with helper_of(mock.client(), kind) as stream:
+            assert next(filter(None, map(delta_of, stream))) == PIECES[0]
+        record = the_record(sink)
+        assert (record.ending, text_of(kind, record)) == (Ending.CLOSED_EARLY, PIECES[0])
+
+    def test_entered_and_never_read(self, sink: MemoryExporter, mock: Mock, kind: Kind) -> None:
+        mock.put(script(kind))
+        with helper_of(mock.client(), kind):
+            pass
+        assert ending_of(sink) is Ending.NEVER_READ
+
+    def test_never_entered(self, sink: MemoryExporter, mock: Mock, kind: Kind) -> None:
+        """There was no request, so there is no record."""
+        helper_of(mock.client(), kind)
+        assert promptlayer_patch.flush()
+        assert sink.records == []
+
+    def test_stumbled_over(self, sink: MemoryExporter, mock: Mock, kind: Kind) -> None:
+        mock.put(script(kind))
+        with pytest.raises(Oops), helper_of(mock.client(), kind) as stream:
+            next(filter(None, map(delta_of, stream)))
+            raise Oops
+        assert ending_of(sink) is Ending.CONSUMER_ERROR
+
+    def test_whose_line_breaks(self, sink: MemoryExporter, mock: Mock, kind: Kind) -> None:
+        mock.put(script(kind, "break"))
+        with pytest.raises((http.ReadError, openai.APIConnectionError)):  # noqa: SIM117
+            with helper_of(mock.client(), kind) as stream:
+                list(stream)
+        record = the_record(sink)
+        assert (record.ending, text_of(kind, record)) == (Ending.PROVIDER_ERROR, PIECES[0] + PIECES[1])
+
+    def test_async(self, sink: MemoryExporter, mock: Mock, kind: Kind) -> None:
+        async def main() -> None:
+            async with mock.async_client() as client:
+                async with helper_of(client, kind) as stream:
+                    async for event in stream:
+                        if delta_of(event):
+                            break
+
+        mock.put(script(kind))
+        asyncio.run(main())
+        record = the_record(sink)
+        assert (record.ending, text_of(kind, record)) == (Ending.CLOSED_EARLY, PIECES[0])
+
+    def test_cancelled(self, sink: MemoryExporter, loopback: Loopback, kind: Kind) -> None:
+        loopback.play(kind, "hang").go()
+        under_way = asyncio.Event()
+
+        async def consume(client: Any) -> None:
+            async with helper_of(client, kind) as stream:
+                async for event in stream:
+                    if delta_of(event) == PIECES[1]:
+                        under_way.set()
+
+        async def main() -> None:
+            async with loopback.async_client() as client:
+                task = asyncio.create_task(consume(client))
+                await asyncio.wait([task, asyncio.create_task(under_way.wait())], return_when="FIRST_COMPLETED")
+                await turns()
+                task.cancel()
+                with suppress(asyncio.CancelledError):
+                    await task
+
+        asyncio.run(main())
+        record = the_record(sink)
+        assert (record.ending, text_of(kind, record)) == (Ending.CANCELLED, PIECES[0] + PIECES[1])
+
+
+class TestARawResponse:
+    """`with_raw_response` hands over headers first, and the stream when it is asked to parse."""
+
+    def raw(self, client: Any) -> Any:
+        return client.chat.completions.with_raw_response.create(
+            model="gpt-4o", messages=MESSAGES, stream=True
+        )
+
+    def test_parsed_and_broken_off(self, sink: MemoryExporter, mock: Mock) -> None:
+        mock.put(script(CHAT))
+        with self.raw(mock.client()).parse() as stream:
+            first_text(stream)
+        record = the_record(sink)
+        assert (record.ending, text_of(CHAT, record)) == (Ending.CLOSED_EARLY, PIECES[0])
+
+    def test_parsed_and_read(self, sink: MemoryExporter, mock: Mock) -> None:
+        mock.put(script(CHAT))
+        assert "".join(map(CHAT.seen, self.raw(mock.client()).parse())) == WHOLE
+        record = the_record(sink)
+        assert (record.ending, text_of(CHAT, record)) == (Ending.COMPLETE, WHOLE)
+
+    def test_never_parsed(self, sink: MemoryExporter, mock: Mock) -> None:
+        mock.put(script(CHAT))
+        assert self.raw(mock.client()).headers["content-type"] == CHAT.content_type
+        gc.collect()
+        assert ending_of(sink) is Ending.NEVER_READ
+
+    def test_async(self, sink: MemoryExporter, mock: Mock) -> None:
+        async def main() -> None:
+            async with mock.async_client() as client:
+                async with (await self.raw(client)).parse() as stream:
+                    await afirst_text(stream)
+
+        mock.put(script(CHAT))
+        asyncio.run(main())
+        assert ending_of(sink) is Ending.CLOSED_EARLY
+
+
+READERS = ("iter_bytes", "iter_text", "iter_lines")
+
+
+class TestAStreamingResponse:
+    """`with_streaming_response`: nothing is read that the application does not read."""
+
+    def opened(self, client: Any, **options: Any) -> Any:
+        create = client.chat.completions.with_streaming_response.create
+        return create(model="gpt-4o", messages=MESSAGES, stream=True, **options)
+
+    @pytest.mark.parametrize("reader", READERS)
+    def test_read_in_part(self, sink: MemoryExporter, mock: Mock, reader: str) -> None:
+        mock.put(script(CHAT))
+        with self.opened(mock.client()) as response:
+            next(part for part in getattr(response, reader)() if PIECES[0] in as_text(part))
+        record = the_record(sink)
+        assert (record.ending, text_of(CHAT, record)) == (Ending.CLOSED_EARLY, PIECES[0])
+
+    @pytest.mark.parametrize("reader", READERS)
+    def test_read_in_full(self, sink: MemoryExporter, mock: Mock, reader: str) -> None:
+        mock.put(script(CHAT))
+        with self.opened(mock.client()) as response:
+            assert PIECES[-1] in "".join(map(as_text, getattr(response, reader)()))
+        record = the_record(sink)
+        assert (record.ending, text_of(CHAT, record)) == (Ending.COMPLETE, WHOLE)
+
+    @pytest.mark.parametrize("reader", ["read", "text"])
+    def test_read_at_once(self, sink: MemoryExporter, mock: Mock, reader: str) -> None:
+        mock.put(script(CHAT))
+        with self.opened(mock.client()) as response:
+            assert PIECES[-1] in as_text(getattr(response, reader)())
+        record = the_record(sink)
+        assert (record.ending, text_of(CHAT, record)) == (Ending.COMPLETE, WHOLE)
+
+    def test_parsed_and_broken_off(self, sink: MemoryExporter, mock: Mock) -> None:
+        mock.put(script(CHAT))
+        with self.opened(mock.client()) as response:
+            first_text(response.parse())
+        record = the_record(sink)
+        assert (record.ending, text_of(CHAT, record)) == (Ending.CLOSED_EARLY, PIECES[0])
+
+    @pytest.mark.parametrize("in_full", [False, True])
+    @pytest.mark.parametrize("encoding", ["identity", "gzip"])
+    def test_read_undecoded(
+        self, sink: MemoryExporter, mock: Mock, encoding: str, in_full: bool
+    ) -> None:
+        played = mock.put(script(CHAT))
+        if encoding == "gzip":
+            played.compress()
+        with self.opened(mock.client()) as response:
+            raw = response.http_response.iter_raw()
+            if in_full:
+                list(raw)
+            else:
+                for _ in range(3):
+                    next(raw)
+        record = the_record(sink)
+        if in_full:
+            assert (record.ending, text_of(CHAT, record)) == (Ending.COMPLETE, WHOLE)
+        else:
+            assert (record.ending, text_of(CHAT, record)) == (Ending.CLOSED_EARLY, PIECES[0] + PIECES[1])
+
+    def test_saved_to_a_file(self, sink: MemoryExporter, mock: Mock, tmp_path: Path) -> None:
+        mock.put(script(SPEECH))
+        with SPEECH.open(mock.client()) as response:
+            response.stream_to_file(tmp_path / "hello.mp3")
+        assert (tmp_path / "hello.mp3").read_bytes() == kind_whole(SPEECH)
+        record = the_record(sink)
+        assert (record.ending, record.response["bytes"]) == (Ending.COMPLETE, len(kind_whole(SPEECH)))
+
+    @pytest.mark.parametrize("reader", READERS)
+    def test_read_in_part_async(self, sink: MemoryExporter, mock: Mock, reader: str) -> None:
+        async def main() -> None:
+            async with mock.async_client() as client, self.opened(client) as response:
+                async for part in getattr(response, reader)():
+                    if PIECES[0] in as_text(part):
+                        break
+
+        mock.put(script(CHAT))
+        asyncio.run(main())
+        record = the_record(sink)
+        assert (record.ending, text_of(CHAT, record)) == (Ending.CLOSED_EARLY, PIECES[0])
+
+    @pytest.mark.parametrize("reader", ["read", "text"])
+    def test_read_at_once_async(self, sink: MemoryExporter, mock: Mock, reader: str) -> None:
+        async def main() -> None:
+            async with mock.async_client() as client, self.opened(client) as response:
+                assert PIECES[-1] in as_text(await getattr(response, reader)())
+
+        mock.put(script(CHAT))
+        asyncio.run(main())
+        record = the_record(sink)
+        assert (record.ending, text_of(CHAT, record)) == (Ending.COMPLETE, WHOLE)
+
+
+def as_text(part: Any) -> str:
+    return part.decode() if isinstance(part, bytes) else str(part)
+
+
+class TestNoStream:
+    """Calls whose response comes in one piece."""
+
+    @pytest.mark.parametrize("mode", ["sync", "async"])
+    def test_answered_with_an_error(self, sink: MemoryExporter, mock: Mock, mode: str) -> None:
+        played = mock.put(script(CHAT))
+        played.status, played.chunks = 400, [json.dumps({"error": ERROR}).encode()]
+        played.headers = {"content-type": "application/json"}
+        with pytest.raises(openai.BadRequestError):
+            ask_plainly(mock, mode)
+        record = the_record(sink)
+        assert (record.ending, record.status) == (Ending.PROVIDER_ERROR, 400)
+        assert record.error is not None
+        assert (record.error.type, record.error.status) == ("BadRequestError", 400)
+        assert record.response == {"error": ERROR}
+
+    @pytest.mark.parametrize("mode", ["sync", "async"])
+    def test_not_answered_at_all(self, sink: MemoryExporter, mock: Mock, mode: str) -> None:
+        mock.put(script(CHAT)).status = 0
+        with pytest.raises(openai.APIConnectionError):
+            ask_plainly(mock, mode)
+        record = the_record(sink)
+        assert (record.ending, record.status, record.response) == (Ending.PROVIDER_ERROR, None, None)
+        assert record.error is not None
+        assert record.error.type == "APIConnectionError"
+
+
+def ask_plainly(mock: Mock, mode: str) -> None:
+    async def main() -> None:
+        async with mock.async_client() as client:
+            await client.chat.completions.create(model="gpt-4o", messages=MESSAGES)
+
+    if mode == "async":
+        asyncio.run(main())
+    else:
+        mock.client().chat.completions.create(model="gpt-4o", messages=MESSAGES)
 
 
 def in_thread(work: Callable[[], Any]) -> Any:

@@ -13,7 +13,7 @@ __all__ = ["Pieces", "merge", "settle", "substantial"]
 
 # Some servers repeat these in every delta; appending would give "assistantassistant".
 _IDENTITY = frozenset({"format", "id", "index", "object", "role", "type"})
-# Parts of a content that go on in the next delta although they have no index; Mistral streams its thoughts so.
+# Content parts that go on in the next delta although they have no index: so Mistral streams its thoughts.
 _GROWING = frozenset({"text", "thinking"})
 
 

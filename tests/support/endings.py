@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import signal
 import threading
+import zlib
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -32,6 +33,9 @@ class Script:
     then: str = "end"
     """What follows the chunks: the `end` of the body, a `break` of the connection, `hang`ing, or the
     `interrupt` of a Ctrl-C. With `silence` not even the headers come."""
+    status: int = 200
+    """0 for a line that is dead from the start."""
+    headers: dict[str, str] = field(default_factory=dict)
     asked: threading.Event = field(default_factory=threading.Event)
     gate: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     over: threading.Event = field(default_factory=threading.Event)
@@ -44,6 +48,13 @@ class Script:
     def go(self) -> None:
         """Let everything go out, what follows the last chunk included."""
         self.allow(len(self.chunks) + 1)
+
+    def compress(self) -> None:
+        """Have every chunk compressed so that it can be decompressed when it arrives."""
+        packer = zlib.compressobj(wbits=zlib.MAX_WBITS | 16)
+        flushed = [packer.compress(chunk) + packer.flush(zlib.Z_SYNC_FLUSH) for chunk in self.chunks]
+        self.chunks = [*flushed, packer.flush()]
+        self.headers = {"content-encoding": "gzip"}
 
     def finish(self) -> None:
         self.over.set()
@@ -230,7 +241,10 @@ class Mock:
 
 
 def _response(script: Script) -> Any:
-    return http.Response(200, headers={"content-type": script.kind.content_type}, stream=_Body(script))
+    if not script.status:
+        raise http.ConnectError("nobody there")
+    headers = {"content-type": script.kind.content_type, **script.headers}
+    return http.Response(script.status, headers=headers, stream=_Body(script))
 
 
 class _Body(http.SyncByteStream, http.AsyncByteStream):  # type: ignore[misc]
