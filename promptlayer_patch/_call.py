@@ -182,6 +182,10 @@ class Call:
             self._keep_fields()
             self.sink(self)
 
+    def unused(self) -> None:
+        """The coroutine of this call was never awaited."""
+        self.finish(Ending.CANCELLED)
+
     @property
     def open(self) -> bool:
         return bool(self.unsettled)

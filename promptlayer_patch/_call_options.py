@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
@@ -47,15 +47,38 @@ def hold(manager: Any, held: scope) -> None:
         if not attribute.endswith("__api_request"):
             continue
         if isinstance(request, CoroutineType):
-            setattr(manager, attribute, like(request, _in_scope(Unawaited(request), held)))
+            setattr(manager, attribute, like(request, _in_scope(Unawaited(request, held), held)))
         else:
-            setattr(manager, attribute, held.around(request))
+            setattr(manager, attribute, _InScope(request, held))
+
+
+class _InScope:
+    """Stands for the request of a manager: makes it in a scope that announces it, if it is made at all."""
+
+    __slots__ = ("_held", "_request")
+
+    def __init__(self, request: Callable[[], Any], held: scope) -> None:
+        self._request = request
+        self._held = held
+
+    def __call__(self) -> Any:
+        try:
+            with self._held:
+                return self._request()
+        finally:
+            self._held.unused()
+
+    def __del__(self) -> None:
+        self._held.unused()
 
 
 async def _in_scope(unawaited: Unawaited, held: scope) -> Any:
     coroutine, unawaited.coroutine = unawaited.coroutine, None
-    with held:
-        return await coroutine
+    try:
+        with held:
+            return await coroutine
+    finally:
+        held.unused()
 
 
 def with_id(result: Any, call: Call | None, kwargs: dict[str, Any]) -> Any:

@@ -137,14 +137,12 @@ class _Votes:
 
     def __init__(self, receipt: Receipt, destinations: int) -> None:
         self._receipt = receipt
-        self._missing = destinations
-        self._lock = threading.Lock()
+        # Popped instead of counted down under a lock, which a forked child could inherit locked.
+        self._missing = [None] * destinations
 
     def settle(self, outcome: Delivered | Rejected) -> None:
-        with self._lock:
-            self._missing -= 1
-            last = self._missing == 0
-        if last or (isinstance(outcome, Delivered) and outcome.request_id is not None):
+        self._missing.pop()
+        if not self._missing or (isinstance(outcome, Delivered) and outcome.request_id is not None):
             self._receipt.settle(outcome)
 
 

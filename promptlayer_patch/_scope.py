@@ -16,7 +16,7 @@ from typing import Any, ParamSpec, TypeVar, cast
 
 from promptlayer_patch._settings import checked_metadata, checked_tags
 from promptlayer_patch.errors import RequestIdUnavailable
-from promptlayer_patch.records import Receipt
+from promptlayer_patch.records import Receipt, Rejected
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -86,15 +86,11 @@ class scope:
 
         return bound
 
-    def around(self, function: Callable[P, R]) -> Callable[P, R]:
-        """`function`, to be called in this scope."""
-
-        @functools.wraps(function)
-        def inside(*args: P.args, **kwargs: P.kwargs) -> R:
-            with self:
-                return function(*args, **kwargs)
-
-        return inside
+    def unused(self) -> None:
+        """The call that was announced will not come: its receipt can never be filled."""
+        while self._announced:
+            _, receipt = self._announced.pop()
+            receipt.settle(Rejected("nothing was recorded for this stream"))
 
     @property
     def announces(self) -> bool:

@@ -8,6 +8,7 @@ back.
 
 from __future__ import annotations
 
+import os
 import sys
 import time
 import weakref
@@ -144,9 +145,16 @@ def abandon_all() -> None:
             left.end(Ending.ABANDONED)
 
 
-def forget_all() -> None:
-    """Leave the streams under way to the process this one was forked from."""
-    _under_way.clear()
+def leave_to_parent() -> None:
+    """In a forked child: the streams under way are the parent's, and no record is made of them here."""
+    for reference in list(_under_way.values()):
+        theirs = reference()
+        if theirs is not None:
+            theirs.end(Ending.ABANDONED)
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=leave_to_parent)
 
 
 class _Watched:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
-from promptlayer_patch.records import Ending
 
-if TYPE_CHECKING:
-    from promptlayer_patch._call import Call
+class Owner(Protocol):
+    """Who is told that the coroutine was never awaited."""
+
+    def unused(self) -> None: ...
 
 
 class Unawaited:
@@ -17,17 +18,17 @@ class Unawaited:
     without us, and not about both.
     """
 
-    __slots__ = ("call", "coroutine")
+    __slots__ = ("coroutine", "owner")
 
-    def __init__(self, coroutine: Any, call: Call | None = None) -> None:
+    def __init__(self, coroutine: Any, owner: Owner | None = None) -> None:
         self.coroutine = coroutine
-        self.call = call
+        self.owner = owner
 
     def __del__(self) -> None:
         if self.coroutine is not None:
             self.coroutine.close()
-            if self.call is not None:
-                self.call.finish(Ending.CANCELLED)
+            if self.owner is not None:
+                self.owner.unused()
 
 
 def like(theirs: Any, ours: Any) -> Any:

@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from promptlayer_patch._guard import report
@@ -175,6 +176,7 @@ class Receipt:
             self.when_done(arrived.set)
             self._hurry()
             arrived.wait(min(timeout_s, threading.TIMEOUT_MAX))
+            self._forget(arrived.set)
         return self._result(timeout_s)
 
     async def arequest_id(self, timeout_s: float = 5.0) -> int:
@@ -184,12 +186,14 @@ class Receipt:
 
             loop = asyncio.get_running_loop()
             arrived: asyncio.Future[None] = loop.create_future()
-            self.when_done(lambda: _wake(loop, arrived))
+            wake = partial(_wake, loop, arrived)
+            self.when_done(wake)
             self._hurry()
             try:
                 await asyncio.wait_for(arrived, min(timeout_s, threading.TIMEOUT_MAX))
             except (asyncio.TimeoutError, TimeoutError):
                 pass  # whether the id came in the last moment is decided below
+            self._forget(wake)
         return self._result(timeout_s)
 
     def when_done(self, callback: Callable[[], object]) -> None:
@@ -217,6 +221,13 @@ class Receipt:
             except Exception as fault:
                 report("telling of a request id", fault)  # and go on: others wait too
 
+    def _forget(self, callback: Callable[[], object]) -> None:
+        # Who waits again and again through an outage must not leave something behind each time.
+        try:
+            self._callbacks.remove(callback)
+        except ValueError:
+            pass  # called already
+
     def _hurry(self) -> None:
         if self._urge is not None:
             self._urge()
@@ -224,7 +235,7 @@ class Receipt:
     def _result(self, timeout_s: float) -> int:
         outcome = self._outcome
         if outcome is None:
-            raise RequestIdTimeout(f"no request id within {timeout_s:g} s for record {self.record_id}")
+            raise RequestIdTimeout(f"no request id within {timeout_s:.3g} s for record {self.record_id}")
         if isinstance(outcome, Rejected):
             raise RequestIdUnavailable(f"record {self.record_id} has no request id: {outcome.reason}")
         if outcome.request_id is None:

@@ -70,7 +70,13 @@ def _responses_events(pieces: Sequence[str]) -> list[bytes]:
 
     def response(status: str, output: list[Any]) -> dict[str, Any]:
         fixed = {"error": None, "incomplete_details": None, "instructions": None, "metadata": {}}
-        rest = {"parallel_tool_calls": True, "temperature": 1.0, "tool_choice": "auto", "tools": [], "top_p": 1.0}
+        rest = {
+            "parallel_tool_calls": True,
+            "temperature": 1.0,
+            "tool_choice": "auto",
+            "tools": [],
+            "top_p": 1.0,
+        }
         known = {"id": "r1", "object": "response", "created_at": 1, "model": "gpt-4o", "status": status}
         return {**known, **fixed, **rest, "output": output}
 
