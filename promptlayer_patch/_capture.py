@@ -14,18 +14,18 @@ from collections.abc import Callable, Mapping
 from types import CoroutineType
 from typing import Any, TypeAlias
 
-from promptlayer_patch import _scope, _streams
+from promptlayer_patch import _scope
 from promptlayer_patch._call import CURRENT, Call
 from promptlayer_patch._call_options import (
     NO_OPTIONS,
     OURS,
-    RAW_HEADER,
     CallOptions,
     hold,
     options_in,
     with_id,
 )
 from promptlayer_patch._guard import report
+from promptlayer_patch._keeping import keep, keep_result, named_by_helper
 from promptlayer_patch._receipts import remember
 from promptlayer_patch._settings import Settings
 from promptlayer_patch._unawaited import Unawaited, like
@@ -36,8 +36,6 @@ Wrapper: TypeAlias = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[st
 Sink: TypeAlias = Callable[[Call], None]
 NameOf: TypeAlias = Callable[[str, str], "str | None"]
 """Name of the method behind an HTTP method and a URL, if its calls are recorded."""
-
-_HELPER_HEADER = "X-Stainless-Helper-Method"
 
 
 def _to_nobody(_: Call) -> None: ...
@@ -195,7 +193,7 @@ class Capture:
     def _begin(self, name: str, resource: Any, kwargs: dict[str, Any], extra: tuple[str, ...]) -> Call | None:
         if _scope.suppressed():
             return None
-        helper = _named_by_helper(kwargs.get("extra_headers"))
+        helper = named_by_helper(kwargs.get("extra_headers"))
         current = CURRENT.get()
         if current is not None and current.name == helper and not current.claimed:
             return None  # the helper itself is followed already: early `parse` calls `create`
@@ -219,7 +217,7 @@ class Capture:
         name = self._name_of(options.method, options.url)
         if name is None:
             return None
-        call = self._open(_named_by_helper(options.headers) or name)
+        call = self._open(named_by_helper(options.headers) or name)
         call.claim(client, options)
         return call
 
@@ -239,13 +237,13 @@ class Capture:
             # Another tool's patch went round our `request`.
             call = self._open_for(client, options)
             if call is not None:
-                _keep(call, response, kwargs)
+                keep(call, response, kwargs)
                 if not call.streaming:
                     call.backdate(response)
                     call.finish(Ending.COMPLETE)
         elif call.open:
             call.claim(client, options)
-            _keep(call, response, kwargs)
+            keep(call, response, kwargs)
 
     def _follow(
         self, call: Call, wrapped: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -302,44 +300,6 @@ class Capture:
         if call.streaming:
             return  # the stream ends the call
         if call.claimed and call.status is None:
-            _keep_result(call, result)
+            keep_result(call, result)
         if not call.streaming:
             call.finish(Ending.COMPLETE)
-
-
-def _named_by_helper(headers: Any) -> str | None:
-    """The name that `.stream()` and `.parse()` send along in a header of their own."""
-    if isinstance(headers, Mapping):
-        name = headers.get(_HELPER_HEADER)
-        if isinstance(name, str):
-            return f"openai.{name}"
-    return None
-
-
-def _keep(call: Call, response: Any, kwargs: Mapping[str, Any]) -> None:
-    """Keep the response; the body now if it is the caller's to have at once, else while it is read."""
-    call.keep(response)
-    if hasattr(response, "_content") and not _is_left_unread(kwargs):
-        call.keep_body(response.content)
-    else:
-        _streams.watch(response, call)
-
-
-def _keep_result(call: Call, result: Any) -> None:
-    """Keep what was returned, where the tap saw no response: the HTTP response in it, or the object."""
-    response = getattr(result, "http_response", None)
-    streamed = getattr(result, "response", None) if response is None else None
-    if hasattr(streamed, "iter_bytes"):
-        _keep(call, streamed, {"stream": True})
-    elif hasattr(response, "iter_bytes"):
-        _keep(call, response, {"stream": not hasattr(response, "_content")})
-    else:
-        call.result = result
-
-
-def _is_left_unread(kwargs: Mapping[str, Any]) -> bool:
-    """Whether the application reads the body itself, even where a fake transport already holds it."""
-    headers = getattr(kwargs.get("options"), "headers", None)
-    return bool(kwargs.get("stream")) or (
-        isinstance(headers, Mapping) and headers.get(RAW_HEADER) == "stream"
-    )

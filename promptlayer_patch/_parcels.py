@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from promptlayer_patch.records import Delivered, Record, Rejected
+from promptlayer_patch._guard import warn_once
+from promptlayer_patch.records import Delivered, Delivery, Record, Rejected, TryLater
 
 if TYPE_CHECKING:
     from promptlayer_patch._call import Call
@@ -56,3 +57,12 @@ def wait_before(attempt: int, after_s: object) -> float:
         return min(float(after_s), _LONGEST_ASKED_WAIT_S)
     # Full jitter, so that many processes do not come back in step.
     return random.uniform(0.0, min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(attempt, 10)))
+
+
+def log_troubles(deliveries: Sequence[Delivery]) -> None:
+    for delivery in deliveries:
+        match delivery:
+            case Rejected(reason):
+                warn_once(f"rejected: {reason}", "a record was rejected: %s", reason)
+            case TryLater(reason=reason):
+                warn_once(f"later: {reason}", "delivery will be tried again: %s", reason or "not now")

@@ -17,18 +17,13 @@ from types import FrameType
 from typing import Any
 
 from promptlayer_patch._call import Call, ending_of, failure_of, is_cancellation, is_text
+from promptlayer_patch._closing import GENERATORS, HTTP_GENERATORS, OWN_ENDINGS, error_at
 from promptlayer_patch._guard import report
 from promptlayer_patch.records import Ending
 
 _KEY = "_promptlayer_watch"
 _STAMPS = 256
 """Chunks whose arrival is timed; the first output is among them or the stream is a strange one."""
-
-# Frames that close a response on their own: because the stream has ended, or because their generator was
-# dropped. Everybody else who closes it does so on the application's behalf.
-_OWN_ENDINGS = frozenset({"__stream__", "drain_response_async"})
-_HTTP_GENERATORS = frozenset({"iter_bytes", "aiter_bytes", "iter_raw", "aiter_raw"})
-_GENERATORS = _OWN_ENDINGS | _HTTP_GENERATORS
 
 _subclasses: dict[type, type] = {}
 _under_way: dict[int, weakref.ref[Watch]] = {}
@@ -64,20 +59,20 @@ class Watch:
     def closed(self, by: FrameType) -> None:
         """The response is being closed from the frame `by`; tell why from what is going on there."""
         closer = by.f_code.co_name
-        if self.reading and closer in _HTTP_GENERATORS:
+        if self.reading and closer in HTTP_GENERATORS:
             return  # the HTTP library closes what it has read to the end; `_tee` knows how that went
-        error = _error_at(by, self.call.outer_error)
+        error = error_at(by, self.call.outer_error)
         if isinstance(error, GeneratorExit):
             # A dropped generator closes the response too, and its owner may still close it properly.
-            if closer not in _GENERATORS:
+            if closer not in GENERATORS:
                 self.end(Ending.CLOSED_EARLY)
         elif error is None:
-            self.end(Ending.COMPLETE if closer in _OWN_ENDINGS else Ending.CLOSED_EARLY)
+            self.end(Ending.COMPLETE if closer in OWN_ENDINGS else Ending.CLOSED_EARLY)
         elif is_cancellation(error):
             self.end(Ending.CANCELLED, error)
         else:
             # What the client raises passes through its own generator; the rest is the application's.
-            self.end(Ending.PROVIDER_ERROR if closer in _OWN_ENDINGS else Ending.CONSUMER_ERROR, error)
+            self.end(Ending.PROVIDER_ERROR if closer in OWN_ENDINGS else Ending.CONSUMER_ERROR, error)
 
     def dropped(self) -> None:
         """The iterator over the body was dropped; the response may still be closed properly."""
@@ -97,32 +92,6 @@ class Watch:
             self.end(Ending.ABANDONED)
         except Exception as fault:
             report("ending an abandoned stream", fault)
-
-
-def _error_at(frame: FrameType, outer: tuple[int, type] | None) -> BaseException | None:
-    """The exception because of which `frame` closes the response, if it does so because of one.
-
-    One that is merely being handled further out says nothing about the stream.
-    """
-    error = sys.exc_info()[1]
-    if frame.f_code.co_name in _GENERATORS:
-        return error if error is not None and _passes_through(frame, error) else None
-    at: FrameType | None = frame
-    while at is not None and str(at.f_globals.get("__name__")).startswith("openai."):
-        if at.f_code.co_name in ("__exit__", "__aexit__"):
-            given: BaseException | None = at.f_locals.get(at.f_code.co_varnames[2])
-            return given
-        at = at.f_back
-    return None if error is None or (id(error), type(error)) == outer else error
-
-
-def _passes_through(frame: FrameType, error: BaseException) -> bool:
-    step = error.__traceback__
-    while step is not None:
-        if step.tb_frame is frame:
-            return True
-        step = step.tb_next
-    return False
 
 
 def watch(response: Any, call: Call) -> None:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from promptlayer_patch._guard import log, report, warn_once
 from promptlayer_patch._lanes import Lanes
-from promptlayer_patch._parcels import Parcel, Stats, wait_before
+from promptlayer_patch._parcels import Parcel, Stats, log_troubles, wait_before
 from promptlayer_patch.records import Delivered, Delivery, Record, Rejected, TryLater
 
 if TYPE_CHECKING:
@@ -255,7 +255,7 @@ class Worker:
                 self._bytes -= parcel.size
                 outcomes.append((parcel, delivery))
             self._in_flight = []
-        _log_troubles(deliveries)
+        log_troubles(deliveries)
         for parcel, outcome in outcomes:
             parcel.settle(outcome)
         if hopeless:
@@ -298,12 +298,3 @@ class Worker:
         self._lanes.forget()
         for parcel in left:
             parcel.settle(Rejected("the call belongs to the process this one was forked from"))
-
-
-def _log_troubles(deliveries: Sequence[Delivery]) -> None:
-    for delivery in deliveries:
-        match delivery:
-            case Rejected(reason):
-                warn_once(f"rejected: {reason}", "a record was rejected: %s", reason)
-            case TryLater(reason=reason):
-                warn_once(f"later: {reason}", "delivery will be tried again: %s", reason or "not now")
