@@ -111,10 +111,18 @@ class Lane:
         return self.exporter
 
     def _run(self) -> None:
-        while (job := self._jobs.get()) is not None:
-            share, answer = job
-            answer.put(self.export(share))
+        while self._export_next():
+            pass
         self.close()
+
+    def _export_next(self) -> bool:
+        # A method of its own, so that no variable keeps a share alive while the next one is awaited.
+        job = self._jobs.get()
+        if job is None:
+            return False
+        share, answer = job
+        answer.put(self.export(share))
+        return True
 
 
 def _checked(delivery: object) -> Delivery:

@@ -167,8 +167,8 @@ class Worker:
 
     def _run(self) -> None:
         try:
-            while (batch := self._next_batch()) is not None:
-                self._settle(batch, self._export(batch))
+            while self._deliver_next():
+                pass
         except BaseException as fault:  # nobody but us runs here; the next record starts a new thread
             report("delivering", fault)
             self._requeue()
@@ -178,8 +178,17 @@ class Worker:
                 self._thread = None
                 self._idle = True
 
-    def _next_batch(self) -> list[Parcel] | None:
-        """Wait for something to deliver; `None` when the worker is closing and nothing is left."""
+    def _deliver_next(self) -> bool:
+        """Wait for a batch and deliver it; false when the worker is closing and nothing is left."""
+        # A method of its own, so that no variable keeps a batch alive while the next one is awaited.
+        if not self._wait():
+            return False
+        batch = self._take()
+        self._settle(batch, self._export(batch))
+        return True
+
+    def _wait(self) -> bool:
+        """Until there is something to deliver; false when the worker is closing and nothing is left."""
         linger_until: float | None = None
         while True:
             with self._lock:
@@ -189,9 +198,9 @@ class Worker:
                     linger_until = linger_until or now + _LINGER_S
                     full = len(self._queue) >= _BATCH
                     if full or self._urgent or self._closing or now >= linger_until:
-                        return self._take()
+                        return True
                 elif self._closing:
-                    return None
+                    return False
                 else:
                     self._idle = True
                     self._urgent = False
@@ -214,8 +223,9 @@ class Worker:
         return max(0.0, min(moments) - now) if moments else None
 
     def _take(self) -> list[Parcel]:
-        self._in_flight = [self._queue.popleft() for _ in range(min(_BATCH, len(self._queue)))]
-        return list(self._in_flight)
+        with self._lock:
+            self._in_flight = [self._queue.popleft() for _ in range(min(_BATCH, len(self._queue)))]
+            return list(self._in_flight)
 
     def _export(self, batch: Sequence[Parcel]) -> list[Delivery]:
         """Deliveries for `batch`, in order; a call that cannot be decoded does not hold back the others."""

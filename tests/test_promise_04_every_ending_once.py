@@ -10,24 +10,40 @@ import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import openai
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 import promptlayer_patch
 from promptlayer_patch import Ending, Record
 from promptlayer_patch.exporters.memory import MemoryExporter
 from tests.support.endings import Loopback, Mock, Script, Talk, http, script
+from tests.support.endings_consumers import (
+    Oops,
+    abe_cancelled,
+    abreak_off,
+    aforget,
+    aignore,
+    aread_it_all,
+    astumble,
+    break_off,
+    collected,
+    forget,
+    ignore,
+    read_it_all,
+    stumble,
+    turns,
+)
 from tests.support.endings_kinds import CHAT, ERROR, KINDS, MESSAGES, PIECES, RESPONSES, SPEECH, Kind
 
 WHOLE = "".join(PIECES)
 FINE = {Ending.COMPLETE, Ending.CLOSED_EARLY, Ending.ABANDONED, Ending.NEVER_READ}
-
-
-class Oops(Exception):
-    """A consumer's own mistake."""
 
 
 @pytest.fixture(scope="module", autouse=True)
@@ -51,119 +67,6 @@ def loopback() -> Iterator[Loopback]:
     running = Loopback()
     yield running
     running.close()
-
-
-# --- what a consumer may do ---------------------------------------------------------------------------
-
-
-def read_it_all(talk: Talk) -> None:
-    with talk.open() as handle:
-        for chunk in talk.chunks(handle):
-            talk.saw(chunk)
-            talk.more()
-
-
-async def aread_it_all(talk: Talk) -> None:
-    async with await talk.aopen() as handle:
-        async for chunk in talk.chunks(handle):
-            talk.saw(chunk)
-            talk.more()
-
-
-def break_off(talk: Talk) -> None:
-    with talk.open() as handle:
-        for chunk in talk.chunks(handle):
-            if talk.saw(chunk):
-                break
-            talk.more()
-
-
-async def abreak_off(talk: Talk) -> None:
-    async with await talk.aopen() as handle:
-        async for chunk in talk.chunks(handle):
-            if talk.saw(chunk):
-                break
-            talk.more()
-
-
-def forget(talk: Talk) -> None:
-    handle = talk.open()
-    if talk.kind.raw:
-        handle = handle.__enter__()
-    for chunk in talk.chunks(handle):
-        if talk.saw(chunk):
-            break
-        talk.more()
-    del handle
-    gc.collect()
-
-
-async def aforget(talk: Talk) -> None:
-    handle = await talk.aopen()
-    if talk.kind.raw:
-        handle = await handle.__aenter__()
-    async for chunk in talk.chunks(handle):
-        if talk.saw(chunk):
-            break
-        talk.more()
-    del handle
-    await collected()
-
-
-def ignore(talk: Talk) -> None:
-    with talk.open():
-        pass
-
-
-async def aignore(talk: Talk) -> None:
-    async with await talk.aopen():
-        pass
-
-
-def stumble(talk: Talk) -> None:
-    with talk.open() as handle:
-        for chunk in talk.chunks(handle):
-            if talk.saw(chunk):
-                raise Oops("not like this")
-            talk.more()
-
-
-async def astumble(talk: Talk) -> None:
-    async with await talk.aopen() as handle:
-        async for chunk in talk.chunks(handle):
-            if talk.saw(chunk):
-                raise Oops("not like this")
-            talk.more()
-
-
-async def abe_cancelled(talk: Talk) -> None:
-    """Cancelled while it waits for a chunk that does not come."""
-    under_way = asyncio.Event()
-
-    async def consume() -> None:
-        async with await talk.aopen() as handle:
-            async for chunk in talk.chunks(handle):
-                if talk.saw(chunk):
-                    under_way.set()
-                talk.more()
-
-    task = asyncio.create_task(consume())
-    await under_way.wait()
-    await turns()
-    task.cancel()
-    await task
-
-
-async def collected() -> None:
-    """Collect garbage, and let the loop close the generators found in it."""
-    gc.collect()
-    await turns()
-    gc.collect()
-
-
-async def turns() -> None:
-    for _ in range(10):
-        await asyncio.sleep(0)
 
 
 Consumer = Callable[[Talk], None]
@@ -952,3 +855,131 @@ stream = CHAT.open(mock.client())
 while not CHAT.seen(next(stream)):
     pass
 """
+
+
+# --- any split, any stop ------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Course:
+    """How one stream goes: its text, how the network cuts it, and where and how the consumer stops."""
+
+    kind: Kind
+    pieces: tuple[str, ...]
+    cuts: frozenset[int]
+    way: str
+    stop: int
+    """Chunks the consumer reads before it stops; bytes that come before the line breaks."""
+
+    def script(self) -> Script:
+        made = script(self.kind, pieces=self.pieces)
+        body = b"".join(made.chunks)
+        if self.way == "break":
+            made.then, body = "break", body[: self.stop % len(body)]
+        edges = [0, *sorted(cut for cut in self.cuts if 0 < cut < len(body)), len(body)]
+        made.chunks = [body[start:end] for start, end in pairwise(edges)]
+        return made
+
+    @property
+    def reads(self) -> int:
+        visible = script(self.kind, pieces=self.pieces).visible
+        return visible if self.way in ("exhaust", "break") else self.stop % visible
+
+    @property
+    def ending(self) -> Ending:
+        """What the record has to say."""
+        match self.way:
+            case "exhaust":
+                return Ending.COMPLETE
+            case "break":
+                return Ending.PROVIDER_ERROR
+            case "raise":
+                return Ending.CONSUMER_ERROR
+        if not self.reads:
+            return Ending.NEVER_READ
+        return Ending.ABANDONED if self.way == "drop" else Ending.CLOSED_EARLY
+
+    def consume(self, client: Any) -> str:
+        seen: list[str] = []
+        stream = self.kind.open(client)
+        try:
+            if self.way in ("leave", "raise"):
+                with stream:
+                    self.take(stream, seen)
+                    if self.way == "raise":
+                        raise Oops
+            else:
+                self.take(stream, seen)
+            if self.way == "close":
+                stream.close()
+        except (Oops, http.ReadError, openai.APIConnectionError):
+            pass
+        return "".join(seen)
+
+    def take(self, stream: Any, seen: list[str]) -> None:
+        if self.way in ("exhaust", "break"):
+            seen.extend(map(self.kind.seen, stream))
+        else:
+            seen.extend(self.kind.seen(next(stream)) for _ in range(self.reads))
+
+    async def aconsume(self, client: Any) -> str:
+        seen: list[str] = []
+        stream = await self.kind.open(client)
+        try:
+            if self.way in ("leave", "raise"):
+                async with stream:
+                    await self.atake(stream, seen)
+                    if self.way == "raise":
+                        raise Oops
+            else:
+                await self.atake(stream, seen)
+            if self.way == "close":
+                await stream.close()
+        except (Oops, http.ReadError, openai.APIConnectionError):
+            pass
+        return "".join(seen)
+
+    async def atake(self, stream: Any, seen: list[str]) -> None:
+        if self.way in ("exhaust", "break"):
+            async for chunk in stream:
+                seen.append(self.kind.seen(chunk))
+        else:
+            for _ in range(self.reads):
+                seen.append(self.kind.seen(await stream.__anext__()))
+
+
+COURSES = st.builds(
+    Course,
+    kind=st.sampled_from([kind for kind in KINDS if not kind.raw]),
+    pieces=st.lists(st.text(min_size=1, max_size=8), min_size=1, max_size=6).map(tuple),
+    cuts=st.frozensets(st.integers(1, 3000), max_size=12),
+    way=st.sampled_from(["exhaust", "close", "leave", "drop", "raise", "break"]),
+    stop=st.integers(0, 3000),
+)
+
+
+@pytest.mark.parametrize("mode", ["sync", "async"])
+@settings(max_examples=80, deadline=None)
+@given(course=COURSES)
+def test_however_a_stream_is_cut_and_wherever_its_consumer_stops(mode: str, course: Course) -> None:
+    """One record; the ending that the way of stopping has; and no less of the text than was seen."""
+    sink, mock = MemoryExporter(), Mock()
+    promptlayer_patch.install(to=sink)
+    mock.put(course.script())
+
+    async def main() -> str:
+        async with mock.async_client() as client:
+            seen = await course.aconsume(client)
+            await collected()
+            return seen
+
+    seen = asyncio.run(main()) if mode == "async" else course.consume(mock.client())
+    gc.collect()
+    record = the_record(sink)
+    text = text_of(course.kind, record)
+    assert record.ending is course.ending
+    assert (record.error is None) is (course.ending in FINE)
+    assert text.startswith(seen)
+    assert "".join(course.pieces).startswith(text)
+    if course.ending is Ending.COMPLETE:
+        assert text == seen == "".join(course.pieces)

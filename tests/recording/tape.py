@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import base64
 import json
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import vcr
 from replay.multipart import boundary_of, parts_of
@@ -60,9 +62,16 @@ class Tape:
         self._recorder.register_serializer("readable", Format(scrubber or Scrubber({})))
         self._recorder.register_matcher("content", same_content)
 
-    def running(self) -> Any:
-        """The context manager in which requests are recorded or played; gives vcrpy's cassette."""
-        return self._recorder.use_cassette(str(self._path), allow_playback_repeats=False)
+    @contextmanager
+    def running(self) -> Iterator[Any]:
+        """A with-block in which requests are recorded or played; gives vcrpy's cassette."""
+        # While vcrpy makes a connection it takes its patches off, for all threads: what another thread sends
+        # in that moment misses the cassette (vcrpy issues 212 and 849). Plain HTTP works without.
+        with (
+            patch("vcr.patch.force_reset", nullcontext),
+            self._recorder.use_cassette(str(self._path), allow_playback_repeats=False) as cassette,
+        ):
+            yield cassette
 
     def _noticed(self, request: Any) -> Any:
         # vcrpy asks for the same request several times, and for those in the file too.
