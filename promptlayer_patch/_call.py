@@ -207,7 +207,8 @@ class Call:
         """Without request bytes (multipart, cancelled) keep the fields the client was about to send."""
         options, self.options = self.options, None
         if self.request_body is None and options is not None:
-            self.fields = copied(getattr(options, "json_data", None))
+            extra = getattr(options, "extra_json", None) or {}  # what `extra_body` adds
+            self.fields = copied({**(getattr(options, "json_data", None) or {}), **extra})
             self.files = described_files(getattr(options, "files", None))
             if self.url is None:
                 self.url = getattr(options, "url", None)

@@ -49,6 +49,10 @@ FINE = {Ending.COMPLETE, Ending.CLOSED_EARLY, Ending.ABANDONED, Ending.NEVER_REA
 @pytest.fixture(scope="module", autouse=True)
 def _quick_collections() -> Iterator[None]:
     """What was there before is not looked at again by the many collections of these tests."""
+    for kind in KINDS:
+        mock = Mock()
+        mock.play(kind)
+        read_it_all(Talk(mock.client(), script(kind)))  # has openai import what it imports lazily
     gc.collect()
     gc.freeze()
     yield
@@ -970,11 +974,13 @@ def test_however_a_stream_is_cut_and_wherever_its_consumer_stops(mode: str, cour
     async def main() -> str:
         async with mock.async_client() as client:
             seen = await course.aconsume(client)
-            await collected()
+            if course.way == "drop":
+                await collected()
             return seen
 
     seen = asyncio.run(main()) if mode == "async" else course.consume(mock.client())
-    gc.collect()
+    if course.way == "drop":
+        gc.collect()
     record = the_record(sink)
     text = text_of(course.kind, record)
     assert record.ending is course.ending

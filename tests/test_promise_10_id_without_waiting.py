@@ -39,6 +39,11 @@ def ask(wire: Wire | None = None, **options: Any) -> Any:
     return (wire or Wire()).client().chat.completions.create(**ASKED, **options)
 
 
+def ask_in(calls: scope, wire: Wire) -> Any:
+    with calls:
+        return ask(wire)
+
+
 async def aask(wire: Wire | None = None, **options: Any) -> Any:
     return await (wire or Wire()).async_client().chat.completions.create(**ASKED, **options)
 
@@ -78,7 +83,8 @@ class Gate:
 def test_a_receipt_is_there_while_the_call_is_in_flight(sink: MemoryExporter) -> None:
     gate, calls = Gate(), scope()
     with ThreadPoolExecutor(1) as pool:
-        response = pool.submit(calls.around(ask), Wire(gate))
+        with calls:
+            response = pool.submit(scope.bind(ask), Wire(gate))
         assert gate.asked.wait(PATIENCE_S)
         (held,) = calls.receipts
         with pytest.raises(RequestIdTimeout):
@@ -459,7 +465,8 @@ def test_uninstalled_while_the_call_was_in_flight(caplog: pytest.LogCaptureFixtu
     gate, calls = Gate(), scope()
     promptlayer_patch.install(to=MemoryExporter())
     with ThreadPoolExecutor(1) as pool:
-        response = pool.submit(calls.around(ask), Wire(gate))
+        with calls:
+            response = pool.submit(scope.bind(ask), Wire(gate))
         assert gate.asked.wait(PATIENCE_S)
         promptlayer_patch.uninstall()
         gate.open.set()
