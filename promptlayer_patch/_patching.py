@@ -246,14 +246,16 @@ def _stepping_over(function: Any, wrapper: Wrapper) -> Wrapper | None:
     return stepping_over
 
 
-class _Bound(wrapt.BoundFunctionWrapper[..., Any]):
-    """A wrapped method as it is looked up; pickled and copied by name, like the function beneath."""
-
-    def __new__(cls, *args: Any, **kwargs: Any) -> Any:
+class _BoundType(type(wrapt.BoundFunctionWrapper)):  # type: ignore[misc]
+    def __call__(cls, *args: Any, **kwargs: Any) -> Any:
         if len(args) == 2 and not kwargs:
             function, instance = args  # `weakref.WeakMethod` puts a method together again
             return getattr(instance, function.__name__)
-        return super().__new__(cls, *args, **kwargs)
+        return super().__call__(*args, **kwargs)
+
+
+class _Bound(wrapt.BoundFunctionWrapper[..., Any], metaclass=_BoundType):
+    """A wrapped method as it is looked up; pickled and copied by name, like the function beneath."""
 
     def __reduce_ex__(self, protocol: Any) -> Any:
         instance = self._self_instance

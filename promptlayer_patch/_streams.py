@@ -187,9 +187,9 @@ class _Watched:
     def __reduce_ex__(self, protocol: Any) -> Any:
         # Pickled and copied as the class it says it is.
         reduced: Any = super().__reduce_ex__(protocol)
-        constructor, (_, *rest), state, *more = reduced
+        _, (_, *rest), state, *more = reduced
         state = {key: value for key, value in (state or {}).items() if key != _KEY}
-        return (constructor, (self._unwatched, *rest), state, *more)
+        return (object.__new__, (self._unwatched, *rest), state, *more)
 
 
 def _is_read_raw(response: Any) -> bool:

@@ -36,7 +36,7 @@ def lanes() -> dict[str, tuple[str, ...]]:
     """Name of each lane, and what it installs beside the project."""
     return {
         # This openai hands httpx an argument that 0.28 no longer takes.
-        "floor": (f"openai=={floor()}", "httpx<0.28"),
+        "floor": (f"openai=={floor()}", "httpx<0.28", "numpy"),
         "last-1": ("openai<2",),
         "last-2": ("openai<3",),
         "newest": ("openai",),

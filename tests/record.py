@@ -1,4 +1,4 @@
-"""Record `cassettes/` anew, against servers on loopback ports: `make record`, or ARGS with names of scenarios.
+"""Record `cassettes/` anew, against servers on loopback ports: `make record`, ARGS="chat ..." for some only.
 
 OpenAI's part is played by aimock, which npm installs below `.venvs/`; PromptLayer's by a stand-in of ours.
 A cassette is replaced when its scenario went well.

@@ -46,9 +46,10 @@ def serving(api_key: str) -> Iterator[str]:
     """Serve our fixtures on a free port, for requests that carry `api_key`; gives the server's URL."""
     program = install() / "node_modules" / "@copilotkit" / "aimock" / "dist" / "cli.js"
     command = ["node", str(program), "--port", "0", "--fixtures", str(HERE / "fixtures.json")]
+    inherited = os.environ  # noqa: TID251  # handed on to a program, not read
     process = subprocess.Popen(
         [*command, "--validate-on-load"],
-        env={**os.environ, "AIMOCK_API_KEYS": api_key},
+        env={**inherited, "AIMOCK_API_KEYS": api_key},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         encoding="utf-8",

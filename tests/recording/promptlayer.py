@@ -71,7 +71,7 @@ class _Server(ThreadingHTTPServer):
             return 404, {"success": False, "message": "Not found"}
         if not isinstance(body, dict) or body.get("api_key") != self.api_key:
             return 401, {"success": False, "message": "Invalid API key"}
-        wrong = _wrong(body)
+        wrong = wrong_fields(body)
         if wrong:
             return 400, {"success": False, "message": f"Wrong or missing: {', '.join(wrong)}"}
         with self._lock:
@@ -85,7 +85,7 @@ class _Server(ThreadingHTTPServer):
         }
 
 
-def _wrong(body: Mapping[str, Any]) -> list[str]:
+def wrong_fields(body: Mapping[str, Any]) -> list[str]:
     """The fields PromptLayer would not take."""
     wrong = [name for name, kind in _REQUIRED.items() if not isinstance(body.get(name), kind)]
     present = {name: kind for name, kind in _OPTIONAL.items() if body.get(name) is not None}

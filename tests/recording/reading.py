@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import openai
+from openai.types.chat import ParsedChatCompletion
 
 from .scrub import TRACK_REQUEST, Interaction
 
@@ -52,8 +53,8 @@ def result_of(call: Interaction) -> Any:
     if code >= 400:
         return {"status": code, "error": json.loads(body)["error"]}
     if kind.startswith("text/event-stream"):
-        sent = [line.removeprefix("data: ") for line in body.decode().split("\n") if line.startswith("data: ")]
-        return [json.loads(data) for data in sent if data != "[DONE]"]
+        lines = [line for line in body.decode().split("\n") if line.startswith("data: ")]
+        return [json.loads(line.removeprefix("data: ")) for line in lines if line != "data: [DONE]"]
     return json.loads(body) if kind.startswith("application/json") else body
 
 
@@ -63,4 +64,11 @@ def plain(result: Any) -> Any:
         return {"status": result.status_code, "error": result.body}
     if isinstance(result, list):
         return [plain(item) for item in result]
-    return result if isinstance(result, (bytes, str)) else result.to_dict()
+    if isinstance(result, bytes):
+        return result
+    data = result.to_dict()
+    if isinstance(result, ParsedChatCompletion):
+        for choice in data["choices"]:
+            for added in ("parsed", "tool_calls"):
+                assert choice["message"].pop(added) is None
+    return data

@@ -23,7 +23,10 @@ HIDDEN = "***"
 _REQUEST_HEADERS = frozenset({"content-type", "x-stainless-retry-count"})
 _RESPONSE_HEADERS = frozenset({"content-type", "retry-after", "x-request-id"})
 
-_KEYS = re.compile(r"\b(?:sk|pk|rk|pl)[-_][A-Za-z0-9_-]{12,}|\b(?:Bearer|Basic)\s+(?!\*)[A-Za-z0-9._~+/=-]{6,}")
+# After anything but a letter: in binary data read as text, what is before a key may well be one to Unicode.
+_KEYS = re.compile(
+    r"(?<![A-Za-z])(?:(?:sk|pk|rk|pl)[-_][A-Za-z0-9_-]{12,}|(?:Bearer|Basic)\s+[A-Za-z0-9._~+/=-]{6,})"
+)
 _KEY_FIELDS = re.compile(
     r'"(?:authorization|proxy-authorization|api[-_]?key|x-api-key|openai-organization|openai-project|cookie'
     r'|set-cookie)"\s*:\s*(?!\s*"\*\*\*")',
@@ -33,7 +36,9 @@ _KEY_FIELDS = re.compile(
 _BASE64 = re.compile(r'"base64": "([A-Za-z0-9+/=]+)"')
 
 # The server's random ids, and the times at which it made things.
-_IDS = re.compile(r"\b(req|chatcmpl|call|resp|msg|fc|modr|file|batch)([-_])[A-Za-z0-9_-]{16}(?![A-Za-z0-9_-])")
+_IDS = re.compile(
+    r"\b(req|chatcmpl|call|resp|msg|fc|modr|file|batch)([-_])[A-Za-z0-9_-]{16}(?![A-Za-z0-9_-])"
+)
 _TIMES = re.compile(r'("(?:created|created_at|completed_at|expires_at)":\s*)\d{10}\b')
 _SOME_TIME = r"\g<1>1700000000"
 

@@ -14,10 +14,10 @@ import io
 import json
 import logging
 import operator
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator, Mapping, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import openai
 import openai._base_client as base_client
@@ -30,6 +30,8 @@ from tests.replay.multipart import normalised
 from tests.replay.playing import Account, drive, play
 
 http: Any = getattr(base_client, "httpx2", None) or getattr(base_client, "httpx")  # noqa: B009
+
+T = TypeVar("T")
 
 BASE_URL = "http://api.test/v1"
 MODEL = "gpt-4o-mini"
@@ -511,7 +513,42 @@ def make(
         method = functools.partial(method, *(kwargs[name] for name in positional))
         kwargs = {name: value for name, value in kwargs.items() if name not in positional}
     coroutine = play(method, kwargs, wire)  # type: ignore[arg-type]
-    return (asyncio.run(coroutine) if is_async else drive(coroutine)), wire
+    return run(coroutine, is_async=is_async), wire
+
+
+def run(coroutine: Coroutine[Any, Any, T], *, is_async: bool) -> T:
+    """The result of a coroutine; one that uses a sync client never waits and needs no loop."""
+    return asyncio.run(coroutine) if is_async else drive(coroutine)
+
+
+async def settled(returned: Any) -> Any:
+    """What a call of either kind of client returned."""
+    return await returned if inspect.isawaitable(returned) else returned
+
+
+async def each(many: Any) -> AsyncIterator[Any]:
+    if hasattr(many, "__aiter__"):
+        async for item in many:
+            yield item
+    else:
+        for item in many:
+            yield item
+
+
+@asynccontextmanager
+async def entered(manager: Any) -> AsyncIterator[Any]:
+    if hasattr(manager, "__aenter__"):
+        async with manager as inside:
+            yield inside
+    else:
+        with manager as inside:
+            yield inside
+
+
+def helper_of_chat(client: Any) -> Any:
+    """The resource with `parse()` and `stream()`, which were under `beta` at first."""
+    found = client.chat.completions
+    return found if hasattr(found, "stream") else client.beta.chat.completions
 
 
 @contextmanager

@@ -1,0 +1,125 @@
+"""Promise 1: no fault of ours raises, warns, blocks or changes anything in the user's call.
+
+Every function on the way of a call is made to fail, one at a time, while users' programs run. What they can
+notice has to be what they notice without us.
+"""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import Callable, Iterator
+
+import pytest
+
+import promptlayer_patch
+from promptlayer_patch import _call_options
+from promptlayer_patch.exporters.memory import MemoryExporter
+from tests.support.faults import Place, failing, places, reached
+from tests.support.faults_watching import RUNS, Outcome, observe, our_log
+
+MODULES = (
+    "_arrival",
+    "_call",
+    "_call_options",
+    "_capture",
+    "_closing",
+    "_decoding",
+    "_guard",
+    "_install",
+    "_keeping",
+    "_lanes",
+    "_parcels",
+    "_patching",
+    "_receipts",
+    "_scope",
+    "_streams",
+    "_unawaited",
+    "_worker",
+    "records",
+)
+PLACES = places(MODULES)
+
+SHELLS: dict[str, str] = {}
+NOT_REACHED: dict[str, str] = {}
+
+
+class Odd(Exception):
+    """As unhelpful as an exception can be."""
+
+    def __str__(self) -> str:
+        raise ValueError("I do not say")
+
+    __repr__ = __str__
+
+
+FAULTS: dict[str, Callable[[], Exception]] = {
+    "RuntimeError": lambda: RuntimeError("of ours"),
+    "MemoryError": MemoryError,
+    "RecursionError": lambda: RecursionError("too deep"),
+    "Odd": Odd,
+}
+Bare = dict[tuple[str, bool], Outcome]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_collections() -> Iterator[None]:
+    gc.collect()
+    gc.freeze()
+    yield
+    gc.unfreeze()
+
+
+@pytest.fixture(autouse=True)
+def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nobody waits long for an id that a fault keeps from coming."""
+    monkeypatch.setattr(_call_options, "_ID_TIMEOUT_S", 0.01)
+
+
+@pytest.fixture(scope="module")
+def bare() -> Bare:
+    """What the programs come to without us."""
+    return {run: observe(run, installed=False) for run in RUNS}
+
+
+@pytest.fixture(scope="module")
+def visits() -> dict[tuple[str, bool], set[str]]:
+    """Which functions of ours each program comes by."""
+    by_code = {place.code: name for name, place in PLACES.items()}
+    found = {}
+    for run in RUNS:
+        promptlayer_patch.install(to=MemoryExporter())
+        with reached() as codes:
+            observe(run, installed=True)
+        found[run] = {by_code[code] for code in codes if code in by_code}
+    return found
+
+
+class Failing:
+    """Raises, and counts how often."""
+
+    def __init__(self, make: Callable[[], Exception]) -> None:
+        self.make = make
+        self.times = 0
+
+    def __call__(self) -> None:
+        self.times += 1
+        raise self.make()
+
+
+@pytest.mark.parametrize("fault", ["RuntimeError", "Odd"])
+@pytest.mark.parametrize("name", [name for name in PLACES if name not in SHELLS | NOT_REACHED])
+def test_a_function_that_fails_is_not_noticed(name: str, fault: str, bare: Bare, visits: dict) -> None:
+    failures = []
+    times = 0
+    for run in RUNS:
+        if name not in visits[run]:
+            continue
+        promptlayer_patch.install(to=MemoryExporter(), shutdown_timeout_s=0.2)
+        fail = Failing(FAULTS[fault])
+        with our_log() as log, failing(PLACES[name], fail):
+            outcome = observe(run, installed=True)
+        promptlayer_patch.uninstall()
+        times += fail.times
+        failures += [f"{run}: {difference}" for difference in outcome.differences(bare[run])]
+    assert failures == []
+    assert times
