@@ -3,10 +3,15 @@
 from __future__ import annotations
 
 import gc
+import json
+import multiprocessing
+import os
+import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,6 +28,7 @@ from promptlayer_patch._worker import Worker
 from promptlayer_patch.errors import RequestIdUnavailable
 from promptlayer_patch.records import Delivered, Delivery, Rejected, TryLater
 from tests.support.fake_promptlayer import PATIENCE_S, Held, Numbering
+from tests.support.programs import ROOT, printed
 
 AN_HOUR_S = 3600.0
 
@@ -418,10 +424,6 @@ def test_a_call_that_cannot_be_decoded_does_not_hold_back_its_neighbours(
     desk = desks(Held())
     desk.put()
     receipt = Receipt()
-    broken = Call("broken", lambda _: None, receipt)
-    broken.chunks = [7]  # type: ignore[list-item]
-    broken.output_size = 7
-    desk.worker._decode = lambda call: record_of(call)
     desk.worker.put(_Unreadable("broken", lambda _: None, receipt), receipt.settle, may_start=True)
     desk.put()
     desk.exporter.let_go.set()
@@ -704,6 +706,165 @@ def test_collections_in_the_midst_of_put_put_as_well(desks: Desks) -> None:
     gc.collect()
     assert desk.worker.flush(PATIENCE_S)
     assert desk.stats == Stats(recorded=600, delivered=600)
+
+
+SIGNALS = """
+import signal, sys, faulthandler
+from tests.test_worker import Desk, PATIENCE_S
+
+faulthandler.dump_traceback_later(40, exit=True)  # what a deadlock would come to
+desk, handled = Desk(), []
+def handler(*_):
+    handled.append(1)
+    desk.put()
+    desk.worker.urge()
+    desk.stats
+signal.signal(signal.SIGALRM, handler)
+signal.setitimer(signal.ITIMER_REAL, 0.0005, 0.0005)
+count = 0
+while len(handled) < 200:
+    count += 1
+    desk.put()
+signal.setitimer(signal.ITIMER_REAL, 0)
+assert desk.worker.flush(PATIENCE_S)
+stats = desk.stats
+print(stats.recorded == stats.delivered == count + len(handled) == len(desk.receipts), stats.queued)
+print(all(receipt.done for receipt in desk.receipts))
+"""
+
+
+@pytest.mark.skipif(not hasattr(signal, "setitimer"), reason="this platform has no interval timers")
+def test_signal_handlers_in_the_midst_of_put_put_as_well() -> None:
+    assert printed(SIGNALS) == ["True 0", "True"]
+
+
+# Forks
+
+
+FORK = """
+import os, sys
+import promptlayer_patch
+from tests.support.fake_promptlayer import Held
+from tests.support.wire import MODEL, Wire
+
+client = Wire().client()
+def ask(text):
+    asked = {"model": MODEL, "messages": [{"role": "user", "content": text}]}
+    return client.chat.completions.create(**asked)
+def told(batches):
+    return [record.request["messages"][0]["content"] for batch in batches for record in batch]
+def stats():
+    found = promptlayer_patch.stats()
+    return [found.recorded, found.delivered, found.queued, found.rejected, found.dropped]
+
+exporter = Held()
+promptlayer_patch.install(to=exporter, queue_max_records=3)
+ask("parent 0")
+assert exporter.reached.wait(20)
+ask("parent 1"), ask("parent 2"), ask("too many")
+child = os.fork()
+if child == 0:
+    print("child", stats())
+    inherited = len(exporter.batches)
+    exporter.let_go.set()
+    ask("child 0")
+    print("child", promptlayer_patch.flush(20), told(exporter.batches[inherited:]), stats())
+    sys.stdout.flush()
+    os._exit(0)
+print("ended", os.waitpid(child, 0)[1])
+exporter.let_go.set()
+ask("parent 3")
+print("parent", promptlayer_patch.flush(20), told(exporter.batches), stats())
+"""
+
+needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+
+
+@needs_fork
+def test_a_forked_child_starts_empty_with_a_worker_of_its_own() -> None:
+    """What is queued belongs to the parent, which delivers it once; else there would be two of each."""
+    told = [f"parent {at}" for at in range(3)]
+    lines = [line.replace(", 'parent 3'", "") for line in printed(FORK)]
+    assert lines[:3] == [
+        "child [0, 0, 0, 0, 0]",
+        "child True ['child 0'] [1, 1, 0, 0, 0]",
+        "ended 0",
+    ]
+    assert lines[3].startswith(f"parent True {told} [5, ")
+
+
+MANY_FORKS = """
+import os, threading
+import promptlayer_patch
+from promptlayer_patch.exporters.memory import MemoryExporter
+from tests.support.wire import MODEL, Wire
+
+client = Wire().client()
+def ask():
+    client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "?"}])
+
+promptlayer_patch.install(to=[MemoryExporter(), MemoryExporter()])
+over = threading.Event()
+def busy():
+    while not over.is_set():
+        ask()
+threads = [threading.Thread(target=busy) for _ in range(2)]
+for thread in threads: thread.start()
+codes = []
+for _ in range(12):
+    child = os.fork()
+    if child == 0:
+        ask()
+        done = promptlayer_patch.flush(20)
+        stats = promptlayer_patch.stats()
+        os._exit(0 if done and stats.recorded == stats.delivered == 2 else 1)
+    codes.append(os.waitpid(child, 0)[1])
+over.set()
+for thread in threads: thread.join()
+stats = promptlayer_patch.stats()
+print(codes, promptlayer_patch.flush(20), promptlayer_patch.stats().queued)
+"""
+
+
+@needs_fork
+def test_forking_while_other_threads_record_is_safe() -> None:
+    """Whatever another thread holds at that moment, the child neither hangs nor inherits a record."""
+    assert printed(MANY_FORKS) == [f"{[0] * 12} True 0"]
+
+
+POOL = """
+import multiprocessing, sys
+import promptlayer_patch
+from tests.support.wire import MODEL, Wire
+
+def work(path, text):
+    promptlayer_patch.install(to=f"jsonl:{path}")
+    Wire().client().chat.completions.create(model=MODEL, messages=[{"role": "user", "content": text}])
+
+if __name__ == "__main__":
+    method, path = sys.argv[1:]
+    promptlayer_patch.install(to=f"jsonl:{path}")
+    context = multiprocessing.get_context(method)
+    child = context.Process(target=work, args=(path, "child"))
+    work(path, "parent")
+    child.start()
+    child.join()
+    print(child.exitcode)
+"""
+
+
+@pytest.mark.parametrize("method", multiprocessing.get_all_start_methods())
+def test_the_processes_of_multiprocessing_deliver_what_they_record(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, method: str
+) -> None:
+    """They end without `atexit`, so that a record of their last moments is easily lost."""
+    program = tmp_path / "pool.py"
+    program.write_text(POOL)
+    calls = tmp_path / "calls.jsonl"
+    monkeypatch.setenv("PYTHONPATH", str(ROOT))
+    assert printed(program, method, calls) == ["0"]
+    texts = [json.loads(line)["kwargs"]["messages"][0]["content"] for line in calls.read_text().splitlines()]
+    assert sorted(texts) == ["child", "parent"]
 
 
 # The account, whatever happens

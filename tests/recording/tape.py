@@ -51,7 +51,8 @@ class Tape:
     def __init__(self, path: Path, scrubber: Scrubber | None = None) -> None:
         """With a `scrubber` the cassette is recorded anew, without it is played and nothing else."""
         self.posted: list[dict[str, Any]] = []
-        """What PromptLayer was sent, in order, each body once."""
+        """The body of every request that went PromptLayer's way, played or refused."""
+        self._noted: list[Any] = []
         self._path = path
         self._recorder = vcr.VCR(
             record_mode="all" if scrubber else "none",
@@ -74,10 +75,11 @@ class Tape:
             yield cassette
 
     def _noticed(self, request: Any) -> Any:
-        # vcrpy asks for the same request several times, and for those in the file too.
-        if request.uri.endswith(TRACK_REQUEST):
+        # vcrpy asks several times about a request, in copies that share the headers; and about those in the file.
+        if request.uri.endswith(TRACK_REQUEST) and not any(request.headers is one for one in self._noted):
+            self._noted.append(request.headers)
             body = json.loads(request.body)
-            if body not in self.posted and body != account(body):
+            if body != account(body):
                 self.posted.append(body)
         return request
 

@@ -38,11 +38,12 @@ def asking(source: str) -> str:
     return _ASKS + dedent(source)
 
 
-def run_program(source: str, *arguments: object, options: Sequence[str] = ()) -> Ended:
-    """Run `source` to its end, in the environment of this test."""
+def run_program(source: str | Path, *arguments: object, options: Sequence[str] = ()) -> Ended:
+    """Run `source`, or the program in that file, to its end, in the environment of this test."""
+    program = [source] if isinstance(source, Path) else ["-c", dedent(source)]
     began = time.monotonic()
     done = subprocess.run(
-        [sys.executable, *options, "-c", dedent(source), *map(str, arguments)],
+        [sys.executable, *options, *program, *map(str, arguments)],
         capture_output=True,
         text=True,
         cwd=ROOT,  # where -c finds the package
@@ -52,7 +53,7 @@ def run_program(source: str, *arguments: object, options: Sequence[str] = ()) ->
     return Ended(done.returncode, done.stdout, done.stderr, time.monotonic() - began)
 
 
-def printed(source: str, *arguments: object) -> list[str]:
+def printed(source: str | Path, *arguments: object) -> list[str]:
     """The lines that `source` prints; it must end well and say nothing else."""
     ended = run_program(source, *arguments)
     assert (ended.code, ended.err) == (0, ""), ended
