@@ -18,6 +18,7 @@ import openai
 
 import promptlayer_patch
 
+from .samples import BRIDGE, PNG, TIDES, WAVE
 from .session import Clients
 
 Play: TypeAlias = Callable[[Clients], list[Any]]
@@ -49,41 +50,6 @@ class Scenario:
 
 
 SCENARIOS: list[Scenario] = []
-
-_BRIDGE: Any = {
-    "type": "function",
-    "function": {
-        "name": "bridge_state",
-        "description": "Whether a bridge is open at a time of the day",
-        "parameters": {
-            "type": "object",
-            "properties": {"bridge": {"type": "string"}, "at": {"type": "string"}},
-            "required": ["bridge", "at"],
-        },
-    },
-}
-_TIDES: Any = {
-    "type": "json_schema",
-    "json_schema": {
-        "name": "tides",
-        "strict": True,
-        "schema": {
-            "type": "object",
-            "properties": {
-                "port": {"type": "string"},
-                "high_water": {"type": "array", "items": {"type": "string"}},
-            },
-            "required": ["port", "high_water"],
-            "additionalProperties": False,
-        },
-    },
-}
-_WAVE = (
-    b"RIFF\x2c\x00\x00\x00WAVEfmt \x10\x00\x00\x00\x01\x00\x01\x00\x40\x1f\x00\x00\x40\x1f\x00\x00"
-    b"\x01\x00\x08\x00data\x08\x00\x00\x00@@``@@``"
-)
-"""A millisecond of sound."""
-_PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\x00IEND\xaeB`\x82"
 
 
 def scenario(method: str, argument: str | None = None) -> Callable[[Play], Play]:
@@ -136,7 +102,7 @@ def chat_async_stream(clients: Clients) -> list[Any]:
 def chat_tool_call(clients: Clients) -> list[Any]:
     messages = _asks("I am at the swing bridge of Whitby at four. Is it open?")
     with clients.sync() as client:
-        wish = client.chat.completions.create(model="gpt-4o-mini", messages=messages, tools=[_BRIDGE])
+        wish = client.chat.completions.create(model="gpt-4o-mini", messages=messages, tools=[BRIDGE])
         promptlayer_patch.flush()
         call = wish.choices[0].message.tool_calls[0]
         state = {**json.loads(call.function.arguments), "open": True}
@@ -144,7 +110,7 @@ def chat_tool_call(clients: Clients) -> list[Any]:
             wish.choices[0].message.to_dict(),
             {"role": "tool", "tool_call_id": call.id, "content": json.dumps(state)},
         ]
-        answer = client.chat.completions.create(model="gpt-4o-mini", messages=messages, tools=[_BRIDGE])
+        answer = client.chat.completions.create(model="gpt-4o-mini", messages=messages, tools=[BRIDGE])
     return [wish, answer]
 
 
@@ -154,7 +120,7 @@ def chat_tool_call_stream(clients: Clients) -> list[Any]:
         stream = client.chat.completions.create(
             model="gpt-4o-mini",
             messages=_asks("When can I pass both bridges?"),
-            tools=[_BRIDGE],
+            tools=[BRIDGE],
             stream=True,
         )
         return [list(stream)]
@@ -176,7 +142,7 @@ def chat_parse(clients: Clients) -> list[Any]:
     with clients.sync() as client:
         return [
             client.chat.completions.parse(
-                model="gpt-4o-mini", messages=_asks("The tide table, please"), response_format=_TIDES
+                model="gpt-4o-mini", messages=_asks("The tide table, please"), response_format=TIDES
             )
         ]
 
@@ -257,21 +223,21 @@ def image(clients: Clients) -> list[Any]:
 
 @scenario("images.edit")
 def image_edit(clients: Clients) -> list[Any]:
-    file = ("lighthouse.png", _PNG, "image/png")
+    file = ("lighthouse.png", PNG, "image/png")
     with clients.sync() as client:
         return [client.images.edit(model="gpt-image-1", image=file, prompt="The lighthouse at dusk, dimmer")]
 
 
 @scenario("audio.transcriptions.create")
 def transcription(clients: Clients) -> list[Any]:
-    file = ("channel16.wav", _WAVE, "audio/wav")
+    file = ("channel16.wav", WAVE, "audio/wav")
     with clients.sync() as client:
         return [client.audio.transcriptions.create(model="whisper-1", file=file, language="en")]
 
 
 @scenario("audio.transcriptions.create", "stream")
 def transcription_stream(clients: Clients) -> list[Any]:
-    file = ("channel16.wav", _WAVE, "audio/wav")
+    file = ("channel16.wav", WAVE, "audio/wav")
     with clients.sync() as client:
         stream = client.audio.transcriptions.create(model="gpt-4o-transcribe", file=file, stream=True)
         return [list(stream)]
@@ -279,7 +245,7 @@ def transcription_stream(clients: Clients) -> list[Any]:
 
 @scenario("audio.translations.create")
 def translation(clients: Clients) -> list[Any]:
-    file = ("channel16.wav", _WAVE, "audio/wav")
+    file = ("channel16.wav", WAVE, "audio/wav")
     with clients.sync() as client, warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # newer clients advise against it
         return [client.audio.translations.create(model="whisper-1", file=file)]

@@ -10,10 +10,11 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import requests
 import vcr
 from replay.multipart import boundary_of, parts_of
 
-from .scrub import TRACK_REQUEST, Interaction, Scrubber, account, keys_in
+from .scrub import TRACK_REQUEST, Interaction, Scrubber, keys_in
 
 HOME = Path(__file__).resolve().parents[2] / "cassettes"
 
@@ -51,13 +52,11 @@ class Tape:
     def __init__(self, path: Path, scrubber: Scrubber | None = None) -> None:
         """With a `scrubber` the cassette is recorded anew, without it is played and nothing else."""
         self.posted: list[dict[str, Any]] = []
-        """The body of every request that went PromptLayer's way, played or refused."""
-        self._noted: list[Any] = []
+        """The body of every request that was sent PromptLayer's way, played or refused."""
         self._path = path
         self._recorder = vcr.VCR(
             record_mode="all" if scrubber else "none",
             match_on=["method", "uri", "content"],
-            before_record_request=self._noticed,
             serializer="readable",
         )
         self._recorder.register_serializer("readable", Format(scrubber or Scrubber({})))
@@ -70,18 +69,17 @@ class Tape:
         # in that moment misses the cassette (vcrpy issues 212 and 849). Plain HTTP works without.
         with (
             patch("vcr.patch.force_reset", nullcontext),
+            patch.object(requests.Session, "send", self._noting(requests.Session.send)),
             self._recorder.use_cassette(str(self._path), allow_playback_repeats=False) as cassette,
         ):
             yield cassette
 
-    def _noticed(self, request: Any) -> Any:
-        # vcrpy asks several times about a request, in copies that share the headers; and about those in the file.
-        if request.uri.endswith(TRACK_REQUEST) and not any(request.headers is one for one in self._noted):
-            self._noted.append(request.headers)
-            body = json.loads(request.body)
-            if body != account(body):
-                self.posted.append(body)
-        return request
+    def _noting(self, send: Callable[..., Any]) -> Callable[..., Any]:
+        def noting(session: requests.Session, request: requests.PreparedRequest, **options: Any) -> Any:
+            self.posted.append(json.loads(request.body or b""))
+            return send(session, request, **options)
+
+        return noting
 
 
 def same_content(sent: Any, recorded: Any) -> None:

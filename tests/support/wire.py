@@ -108,14 +108,18 @@ class Wire:
 
     def client(self, cls: type | None = None, **options: Any) -> Any:
         """A sync client of the installed openai, or of the class given."""
-        http_client = http.Client(transport=Transport(self), trust_env=False)
-        return _client(cls or openai.OpenAI, http_client, options)
+        return _client(cls or openai.OpenAI, self.http_client(), options)
 
     def async_client(self, cls: type | None = None, **options: Any) -> Any:
-        http_client = http.AsyncClient(transport=AsyncTransport(self), trust_env=False)
-        return _client(cls or openai.AsyncOpenAI, http_client, options)
+        return _client(cls or openai.AsyncOpenAI, self.async_http_client(), options)
 
-    def respond(self, request: Any, body: bytes, library: Any = http) -> Any:
+    def http_client(self, library: Any = http) -> Any:
+        return library.Client(transport=_transports(library)[0](self), trust_env=False)
+
+    def async_http_client(self, library: Any = http) -> Any:
+        return library.AsyncClient(transport=_transports(library)[1](self), trust_env=False)
+
+    def respond(self, request: Any, body: bytes, library: Any) -> Any:
         content_type, body = normalised(request.headers.get("content-type", ""), body)
         headers = [
             (name.lower(), content_type if name.lower() == "content-type" else value)
@@ -141,23 +145,28 @@ def _client(cls: type, http_client: Any, options: dict[str, Any]) -> Any:
     return cls(**{**defaults, **options})
 
 
-class Transport(http.BaseTransport):  # type: ignore[misc]
-    def __init__(self, wire: Wire) -> None:
-        self.wire = wire
+@functools.cache
+def _transports(library: Any) -> tuple[type, type]:
+    """The sync and the async transport that end in a wire, for one of the HTTP libraries."""
 
-    def handle_request(self, request: Any) -> Any:
-        # Not `request.read()`, which would leave the body in the request; a socket does not either.
-        return self.wire.respond(request, b"".join(request.stream))
+    class Transport(library.BaseTransport):  # type: ignore[misc, name-defined]
+        def __init__(self, wire: Wire) -> None:
+            self.wire = wire
 
+        def handle_request(self, request: Any) -> Any:
+            # Not `request.read()`, which would leave the body in the request; a socket does not either.
+            return self.wire.respond(request, b"".join(request.stream), library)
 
-class AsyncTransport(http.AsyncBaseTransport):  # type: ignore[misc]
-    def __init__(self, wire: Wire) -> None:
-        self.wire = wire
+    class AsyncTransport(library.AsyncBaseTransport):  # type: ignore[misc, name-defined]
+        def __init__(self, wire: Wire) -> None:
+            self.wire = wire
 
-    async def handle_async_request(self, request: Any) -> Any:
-        body = b"".join([piece async for piece in request.stream])
-        await asyncio.sleep(0)
-        return self.wire.respond(request, body)
+        async def handle_async_request(self, request: Any) -> Any:
+            body = b"".join([piece async for piece in request.stream])
+            await asyncio.sleep(0)
+            return self.wire.respond(request, body, library)
+
+    return Transport, AsyncTransport
 
 
 class _Body:
