@@ -5,14 +5,17 @@ from __future__ import annotations
 import atexit
 import importlib
 import logging
+import os
 import sys
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from promptlayer_patch._arrival import Arrival
 from promptlayer_patch._guard import forget_reports, log
+from promptlayer_patch._lanes import Lanes
 from promptlayer_patch._parcels import Stats
 from promptlayer_patch._settings import Destination, Settings, read_settings
 from promptlayer_patch._worker import Worker
@@ -103,7 +106,7 @@ class Pipeline:
         self._timeout_s = settings.shutdown_timeout_s
         self._workers = [
             Worker(
-                _opener(destination, settings),
+                Lanes(_opener(destination, settings), alone=not isinstance(destination, str)),
                 _decode,
                 max_records=settings.queue_max_records,
                 max_bytes=settings.queue_max_bytes,
@@ -156,6 +159,8 @@ class _Process:
         self._capture: Capture | None = None
         self._patcher: Patcher | None = None
         self._at_exit = False
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self._in_forked_child)
         self.pipeline: Pipeline | None = None
 
     def install(self, settings: Settings) -> None:
@@ -167,6 +172,7 @@ class _Process:
             if not self._at_exit:
                 # Registered before most handlers of the application, so run after them.
                 atexit.register(self._end)
+                _at_the_end_of_a_multiprocessing_child(self._end)
                 self._at_exit = True
             if self._capture is None:
                 self._arrival.wait()
@@ -205,6 +211,12 @@ class _Process:
             capture.switch_on(self._settings, pipeline.put, pipeline.urge)
             patcher.apply()
 
+    def _in_forked_child(self) -> None:
+        util = sys.modules.get("multiprocessing.util")
+        if util is not None and self._at_exit:
+            # The child of multiprocessing forgets all finalizers first; this is called after that.
+            util.register_after_fork(self, lambda process: _finalize(util, process._end))
+
     def _end(self) -> None:
         """At interpreter exit: end the streams that are still open and deliver what can be."""
         streams = sys.modules.get("promptlayer_patch._streams")
@@ -213,6 +225,17 @@ class _Process:
         pipeline = self.pipeline
         if pipeline is not None:
             pipeline.close()
+
+
+def _at_the_end_of_a_multiprocessing_child(end: Callable[[], None]) -> None:
+    """A child of multiprocessing ends by `os._exit` and runs these finalizers, but nothing of atexit."""
+    process, util = sys.modules.get("multiprocessing.process"), sys.modules.get("multiprocessing.util")
+    if process is not None and util is not None and process.parent_process() is not None:
+        _finalize(util, end)
+
+
+def _finalize(util: ModuleType, end: Callable[[], None]) -> None:
+    util.Finalize(None, end, exitpriority=100)
 
 
 _process = _Process()

@@ -15,11 +15,15 @@ if TYPE_CHECKING:
 
 
 class Lanes:
-    """Splits a batch over as many exporters as the destination wants (`connections`)."""
+    """Splits a batch over as many exporters as the destination wants (`connections`).
 
-    def __init__(self, open_exporter: Callable[[], Exporter]) -> None:
+    With `alone` there is only one: an exporter that is an object of the user's cannot be opened again.
+    """
+
+    def __init__(self, open_exporter: Callable[[], Exporter], *, alone: bool = False) -> None:
         self._own = Lane(open_exporter)
         self._others: list[Lane] = []
+        self._alone = alone
 
     def export(self, records: Sequence[Record]) -> list[Delivery]:
         """One delivery for each record, in order. The first share is exported on the calling thread."""
@@ -46,7 +50,7 @@ class Lanes:
         self._own.exporter = None
 
     def _shares(self, records: Sequence[Record]) -> list[Sequence[Record]]:
-        wanted = min(len(records), self._own.connections())
+        wanted = 1 if self._alone else min(len(records), self._own.connections())
         while len(self._others) < wanted - 1:
             lane = Lane(self._own.open_exporter)
             if not lane.start():
@@ -82,8 +86,8 @@ class Lane:
 
     def connections(self) -> int:
         try:
-            return int(getattr(self._opened(), "connections", 1))
-        except Exception:
+            return max(1, int(getattr(self._opened(), "connections", 1)))
+        except BaseException:
             return 1  # `export` opens it again and reports
 
     def export(self, share: Sequence[Record]) -> list[Delivery]:

@@ -54,7 +54,7 @@ class Parcel:
 def wait_before(attempt: int, after_s: object) -> float:
     """Seconds until the next try: what the destination asked for, if that is sane, else a random backoff."""
     if isinstance(after_s, (int, float)) and after_s >= 0:
-        return min(float(after_s), _LONGEST_ASKED_WAIT_S)
+        return float(min(after_s, _LONGEST_ASKED_WAIT_S))
     # Full jitter, so that many processes do not come back in step.
     return random.uniform(0.0, min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(attempt, 10)))
 

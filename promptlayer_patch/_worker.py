@@ -1,8 +1,7 @@
-"""The queue of finished calls and the one thread that empties it.
+"""The one thread that empties the backlog of a destination.
 
-The caller's thread appends and, if the worker sleeps, rings; everything else happens here. The queue may be
-entered from anywhere Python runs code of its own accord (a garbage collection, a signal handler), also while
-the same thread is already in it: so its lock is re-entrant and its bell a `SimpleQueue`.
+The caller's thread adds and, if the worker sleeps, rings; everything else happens here. The bell is a
+`SimpleQueue`, whose `put` may be entered again by a garbage collection or a signal handler.
 """
 
 from __future__ import annotations
@@ -11,61 +10,52 @@ import os
 import threading
 import time
 import weakref
-from collections import deque
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import TYPE_CHECKING
 
+from promptlayer_patch._backlog import Backlog
 from promptlayer_patch._guard import log, report, warn_once
 from promptlayer_patch._lanes import Lanes
-from promptlayer_patch._parcels import Parcel, Stats, log_troubles, wait_before
+from promptlayer_patch._parcels import Parcel, Stats, log_troubles
 from promptlayer_patch.records import Delivered, Delivery, Record, Rejected, TryLater
 
 if TYPE_CHECKING:
     from promptlayer_patch._call import Call
-    from promptlayer_patch.exporters import Exporter
 
 _BATCH = 64
 _LINGER_S = 0.05
 """How long a record may wait for company; less when somebody waits for its id."""
+_ENDED = "the process ended before it was delivered"
+_FORKED = "the call belongs to the process this one was forked from"
 
 
 class Worker:
     """Delivers to one destination, from a thread of its own that starts with the first record.
 
-    `open_exporter` is called on the threads that export; `decode` turns a call into a record there.
+    `decode` turns a call into a record on that thread; `lanes` export from there and beside it.
     """
 
     def __init__(
-        self,
-        open_exporter: Callable[[], Exporter],
-        decode: Callable[[Call], Record],
-        *,
-        max_records: int,
-        max_bytes: int,
+        self, lanes: Lanes, decode: Callable[[Call], Record], *, max_records: int, max_bytes: int
     ) -> None:
+        self._lanes = lanes
         self._decode = decode
-        self._lanes = Lanes(open_exporter)
-        self._max_records = max_records
-        self._max_bytes = max_bytes
-        self._begin_anew()
+        self._begin_with(Backlog(max_records, max_bytes))
+        self._closing = False
         if hasattr(os, "register_at_fork"):
             # Weakly, or every worker there ever was would live as long as the process.
-            begin_anew = weakref.WeakMethod(self._in_forked_child)
-            os.register_at_fork(after_in_child=lambda: (found := begin_anew()) and found())
+            in_child = weakref.WeakMethod(self._in_forked_child)
+            os.register_at_fork(after_in_child=lambda: (found := in_child()) and found())
 
-    def _begin_anew(self) -> None:
-        self._lock = threading.RLock()
+    def _begin_with(self, backlog: Backlog) -> None:
+        self._backlog = backlog
+        self._lock = backlog.lock
         self._bell: SimpleQueue[None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._idle = True
         self._urgent = False
-        self._closing = False
-        self._queue: deque[Parcel] = deque()
-        self._waiting: list[Parcel] = []
-        self._in_flight: list[Parcel] = []
-        self._bytes = 0
-        self._recorded = self._delivered = self._rejected = self._dropped = self._retried = 0
+        self._gave_up = False
         self._all_done: list[threading.Event] = []
 
     def put(self, call: Call, settle: Callable[[Delivered | Rejected], None], *, may_start: bool) -> None:
@@ -74,19 +64,15 @@ class Worker:
         With `may_start` false no thread is started: a garbage collection may run while the interpreter
         holds the lock that starting a thread needs.
         """
-        size = call.size
         with self._lock:
-            self._recorded += 1
-            refused = self._refusal(size)
-            if refused is None:
-                self._queue.append(Parcel(call, settle, size))
-                self._bytes += size
-                ring, self._idle = self._idle, False
-            else:
-                self._dropped += 1
-        if refused is not None:
-            warn_once(f"dropped: {refused}", "a record was dropped: %s", refused)
-            settle(Rejected(f"dropped: {refused}"))
+            closed = "promptlayer_patch was uninstalled" if self._closing else None
+            refusal = self._backlog.add(Parcel(call, settle, call.size), refusal=closed)
+            ring = refusal is None and self._idle
+            if ring:
+                self._idle = False
+        if refusal is not None:
+            warn_once(f"dropped: {refusal}", "a record was dropped: %s", refusal)
+            settle(Rejected(f"dropped: {refusal}"))
         elif ring:
             self._wake(may_start)
 
@@ -100,49 +86,29 @@ class Worker:
         """Deliver everything now; false if `timeout_s` seconds were not enough."""
         done = threading.Event()
         with self._lock:
-            if not self._left():
+            if not self._backlog.left():
                 return True
             self._all_done.append(done)
-            for parcel in self._waiting:
-                parcel.due = 0.0
+            self._backlog.call_back(everything=True)
         self.urge()
         done.wait(min(timeout_s, threading.TIMEOUT_MAX))
-        with self._lock:
-            return done.is_set() or not self._left()
+        return done.is_set() or not self._backlog.left()
 
     def close(self, timeout_s: float) -> bool:
         """Deliver what can be within `timeout_s` seconds, give up the rest; false if there was a rest."""
         with self._lock:
             self._closing = True
             thread = self._thread
-            busy = bool(self._left())
-        if busy and thread is None:
-            thread = self._start()
+            if thread is None and self._backlog.left():
+                thread = self._start()
         self._bell.put(None)
         if thread is not None and thread is not threading.current_thread():
             thread.join(min(timeout_s, threading.TIMEOUT_MAX))
-        return self._give_up("the process ended before it was delivered")
+        self._give_up()
+        return not self._gave_up
 
     def stats(self) -> Stats:
-        with self._lock:
-            return Stats(
-                recorded=self._recorded,
-                delivered=self._delivered,
-                queued=self._left(),
-                rejected=self._rejected,
-                dropped=self._dropped,
-                retried=self._retried,
-            )
-
-    def _left(self) -> int:
-        return len(self._queue) + len(self._waiting) + len(self._in_flight)
-
-    def _refusal(self, size: int) -> str | None:
-        if self._closing:
-            return "promptlayer_patch was uninstalled"
-        if self._left() >= self._max_records or self._bytes + size > self._max_bytes:
-            return "the queue is full"
-        return None
+        return self._backlog.stats()
 
     def _wake(self, may_start: bool) -> None:
         if self._thread is None and (not may_start or self._start() is None):
@@ -153,25 +119,20 @@ class Worker:
 
     def _start(self) -> threading.Thread | None:
         with self._lock:
-            if self._thread is not None:
-                return self._thread
-            thread = threading.Thread(target=self._run, name="promptlayer-worker", daemon=True)
-            self._thread = thread
-        try:
-            thread.start()
-        except RuntimeError as fault:  # the interpreter is shutting down, or the machine is out of threads
-            self._thread = None
-            report("starting the delivery thread", fault)
-            return None
-        return thread
+            if self._thread is None:
+                thread = threading.Thread(target=self._run, name="promptlayer-worker", daemon=True)
+                try:
+                    thread.start()
+                except RuntimeError as fault:  # the interpreter shuts down, or there are no threads left
+                    report("starting the delivery thread", fault)
+                    return None
+                self._thread = thread
+            return self._thread
 
     def _run(self) -> None:
         try:
             while self._deliver_next():
                 pass
-        except BaseException as fault:  # nobody but us runs here; the next record starts a new thread
-            report("delivering", fault)
-            self._requeue()
         finally:
             self._lanes.close()
             with self._lock:
@@ -183,8 +144,13 @@ class Worker:
         # A method of its own, so that no variable keeps a batch alive while the next one is awaited.
         if not self._wait():
             return False
-        batch = self._take()
-        self._settle(batch, self._export(batch))
+        try:
+            batch = self._backlog.take(_BATCH)
+            self._settle(batch, self._export(batch))
+        except BaseException as fault:  # nobody but us runs here, and somebody may wait for this thread
+            report("delivering", fault)
+            self._lanes.close()
+            self._backlog.put_off()
         return True
 
     def _wait(self) -> bool:
@@ -193,39 +159,22 @@ class Worker:
         while True:
             with self._lock:
                 now = time.monotonic()
-                self._collect_due(now)
-                if self._queue:
+                self._backlog.call_back(everything=self._closing)
+                if queued := self._backlog.queued():
                     linger_until = linger_until or now + _LINGER_S
-                    full = len(self._queue) >= _BATCH
-                    if full or self._urgent or self._closing or now >= linger_until:
+                    if queued >= _BATCH or self._urgent or self._closing or now >= linger_until:
                         return True
                 elif self._closing:
                     return False
                 else:
                     self._idle = True
                     self._urgent = False
-                pause = self._pause(now, linger_until)
+                moments = [linger_until if queued else None, self._backlog.next_due()]
+            pause = min((moment - now for moment in moments if moment is not None), default=None)
             try:
-                self._bell.get(timeout=pause)
+                self._bell.get(timeout=None if pause is None else max(0.0, pause))
             except Empty:
                 pass
-
-    def _collect_due(self, now: float) -> None:
-        if self._waiting:
-            due = [parcel for parcel in self._waiting if self._closing or parcel.due <= now]
-            self._waiting = [parcel for parcel in self._waiting if not (self._closing or parcel.due <= now)]
-            self._queue.extendleft(reversed(due))
-
-    def _pause(self, now: float, linger_until: float | None) -> float | None:
-        moments = [parcel.due for parcel in self._waiting]
-        if self._queue and linger_until is not None:
-            moments.append(linger_until)
-        return max(0.0, min(moments) - now) if moments else None
-
-    def _take(self) -> list[Parcel]:
-        with self._lock:
-            self._in_flight = [self._queue.popleft() for _ in range(min(_BATCH, len(self._queue)))]
-            return list(self._in_flight)
 
     def _export(self, batch: Sequence[Parcel]) -> list[Delivery]:
         """Deliveries for `batch`, in order; a call that cannot be decoded does not hold back the others."""
@@ -244,67 +193,30 @@ class Worker:
         return None
 
     def _settle(self, batch: Sequence[Parcel], deliveries: Sequence[Delivery]) -> None:
-        outcomes: list[tuple[Parcel, Delivered | Rejected]] = []
-        hopeless = self._closing and all(isinstance(delivery, TryLater) for delivery in deliveries)
-        with self._lock:
-            still_ours = {id(parcel) for parcel in self._in_flight}
-            for parcel, delivery in zip(batch, deliveries, strict=True):
-                if id(parcel) not in still_ours:
-                    continue  # given up by `close` while it was under way
-                match delivery:
-                    case TryLater(after_s):
-                        self._retried += 1
-                        parcel.attempts += 1
-                        parcel.due = time.monotonic() + wait_before(parcel.attempts, after_s)
-                        self._waiting.append(parcel)
-                        continue
-                    case Delivered():
-                        self._delivered += 1
-                    case Rejected():
-                        self._rejected += 1
-                self._bytes -= parcel.size
-                outcomes.append((parcel, delivery))
-            self._in_flight = []
+        outcomes = self._backlog.settle(batch, deliveries)
         log_troubles(deliveries)
         for parcel, outcome in outcomes:
             parcel.settle(outcome)
-        if hopeless:
-            self._give_up("the process ended before it was delivered")
-        self._tell_if_done()
-
-    def _tell_if_done(self) -> None:
+        if self._closing and all(isinstance(delivery, TryLater) for delivery in deliveries):
+            self._give_up()
         with self._lock:
-            if self._left():
-                return
-            waiting, self._all_done = self._all_done, []
+            waiting = [] if self._backlog.left() else self._all_done
+            self._all_done = [done for done in self._all_done if done not in waiting]
         for done in waiting:
             done.set()
 
-    def _requeue(self) -> None:
-        with self._lock:
-            self._queue.extendleft(reversed(self._in_flight))
-            self._in_flight = []
-
-    def _give_up(self, reason: str) -> bool:
-        """Drop whatever is left; true if there was nothing."""
-        with self._lock:
-            left = [*self._in_flight, *self._queue, *self._waiting]
-            self._in_flight, self._waiting = [], []
-            self._queue.clear()
-            self._dropped += len(left)
-            self._bytes = 0
+    def _give_up(self) -> None:
+        left = self._backlog.give_up()
         if left:
-            log.warning("%d records were not delivered: %s", len(left), reason)
+            self._gave_up = True
+            log.warning("%d records were not delivered: %s", len(left), _ENDED)
         for parcel in left:
-            parcel.settle(Rejected(reason))
-        return not left
+            parcel.settle(Rejected(_ENDED))
 
     def _in_forked_child(self) -> None:
-        """Start empty: the parent still has the queue, and its threads do not exist here."""
-        left = [*self._in_flight, *self._queue, *self._waiting]
-        closing = self._closing
-        self._begin_anew()
-        self._closing = closing
+        """Start empty: the parent still has the backlog, and its threads do not exist here."""
+        theirs = self._backlog.everything()
+        self._begin_with(self._backlog.anew())
         self._lanes.forget()
-        for parcel in left:
-            parcel.settle(Rejected("the call belongs to the process this one was forked from"))
+        for parcel in theirs:
+            parcel.settle(Rejected(_FORKED))

@@ -1,0 +1,138 @@
+"""What one destination has yet to receive, and the exact account of what became of everything else.
+
+Entered from anywhere Python runs code of its own accord (a garbage collection, a signal handler), also while
+the same thread is already in it: so its lock is re-entrant, and nothing blocks under it.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from collections.abc import Sequence
+
+from promptlayer_patch._parcels import Parcel, Stats, wait_before
+from promptlayer_patch.records import Delivered, Delivery, Rejected, TryLater
+
+
+class Backlog:
+    """Bounded in records and in bytes. Each parcel is queued, waiting for its next try, or in flight."""
+
+    def __init__(self, max_records: int, max_bytes: int) -> None:
+        self._max_records = max_records
+        self._max_bytes = max_bytes
+        self.lock = threading.RLock()
+        self._queue: deque[Parcel] = deque()
+        self._waiting: list[Parcel] = []
+        self._in_flight: list[Parcel] = []
+        self._bytes = 0
+        self._recorded = self._delivered = self._rejected = self._dropped = self._retried = 0
+
+    def anew(self) -> Backlog:
+        """An empty one with the same bounds."""
+        return Backlog(self._max_records, self._max_bytes)
+
+    def add(self, parcel: Parcel, *, refusal: str | None = None) -> str | None:
+        """Queue a parcel; the reason if it is dropped instead. `refusal` is a reason to drop it anyway."""
+        with self.lock:
+            self._recorded += 1
+            if refusal is None and (
+                self.left() >= self._max_records or self._bytes + parcel.size > self._max_bytes
+            ):
+                refusal = "the queue is full"
+            if refusal is None:
+                self._queue.append(parcel)
+                self._bytes += parcel.size
+            else:
+                self._dropped += 1
+            return refusal
+
+    def take(self, most: int) -> list[Parcel]:
+        """The oldest of the queue, to be delivered now."""
+        with self.lock:
+            self._in_flight = [self._queue.popleft() for _ in range(min(most, len(self._queue)))]
+            return list(self._in_flight)
+
+    def settle(
+        self, batch: Sequence[Parcel], deliveries: Sequence[Delivery]
+    ) -> list[tuple[Parcel, Delivered | Rejected]]:
+        """Book what became of a batch; the parcels that are done, with their outcomes."""
+        outcomes: list[tuple[Parcel, Delivered | Rejected]] = []
+        with self.lock:
+            still_ours = {id(parcel) for parcel in self._in_flight}
+            for parcel, delivery in zip(batch, deliveries, strict=True):
+                if id(parcel) not in still_ours:
+                    continue  # given up while it was under way
+                match delivery:
+                    case TryLater(after_s):
+                        self._put_off(parcel, after_s)
+                        continue
+                    case Delivered():
+                        self._delivered += 1
+                    case Rejected():
+                        self._rejected += 1
+                self._bytes -= parcel.size
+                outcomes.append((parcel, delivery))
+            self._in_flight = []
+        return outcomes
+
+    def put_off(self) -> None:
+        """Try what is in flight again later: a fault of ours came in between."""
+        with self.lock:
+            for parcel in self._in_flight:
+                self._put_off(parcel, None)
+            self._in_flight = []
+
+    def give_up(self) -> list[Parcel]:
+        """Drop everything that is left."""
+        with self.lock:
+            left = self.everything()
+            self._queue.clear()
+            self._in_flight, self._waiting = [], []
+            self._dropped += len(left)
+            self._bytes = 0
+            return left
+
+    def call_back(self, *, everything: bool) -> None:
+        """Queue what has waited long enough for its next try, or all that waits."""
+        with self.lock:
+            if self._waiting:
+                now = time.monotonic()
+                due = [parcel for parcel in self._waiting if everything or parcel.due <= now]
+                self._waiting = [parcel for parcel in self._waiting if not everything and parcel.due > now]
+                self._queue.extendleft(reversed(due))
+
+    def next_due(self) -> float | None:
+        """When the next try is due, by `time.monotonic()`."""
+        with self.lock:
+            return min((parcel.due for parcel in self._waiting), default=None)
+
+    def queued(self) -> int:
+        """How many could be delivered now."""
+        return len(self._queue)
+
+    def left(self) -> int:
+        """How many are not delivered, rejected or dropped."""
+        with self.lock:
+            return len(self._queue) + len(self._waiting) + len(self._in_flight)
+
+    def everything(self) -> list[Parcel]:
+        """All that is left, oldest first."""
+        return [*self._in_flight, *self._queue, *self._waiting]
+
+    def stats(self) -> Stats:
+        with self.lock:
+            return Stats(
+                recorded=self._recorded,
+                delivered=self._delivered,
+                queued=self.left(),
+                rejected=self._rejected,
+                dropped=self._dropped,
+                retried=self._retried,
+            )
+
+    def _put_off(self, parcel: Parcel, after_s: float | None) -> None:
+        self._retried += 1
+        parcel.attempts += 1
+        parcel.due = time.monotonic() + wait_before(parcel.attempts, after_s)
+        self._waiting.append(parcel)
