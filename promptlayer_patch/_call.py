@@ -39,6 +39,7 @@ class Call:
         "headers",
         "in_finalizer",
         "keeps_base64",
+        "kind",
         "metadata",
         "name",
         "options",
@@ -63,12 +64,14 @@ class Call:
     def __init__(
         self,
         name: str,
+        kind: tuple[str, str],
         sink: Callable[[Call], None],
         receipt: Receipt,
         tags: tuple[str, ...] = (),
         metadata: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
+        self.kind = kind
         self.sink = sink
         self.receipt = receipt
         self.tags = tags

@@ -11,8 +11,9 @@ Every step of ours stands in a `try` of its own, apart from the user's call, so 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from functools import partial
 from types import CoroutineType
-from typing import Any, TypeAlias
+from typing import Any, Protocol, TypeAlias
 
 from promptlayer_patch import _scope
 from promptlayer_patch._call import CURRENT, Call
@@ -34,27 +35,35 @@ from promptlayer_patch.records import Ending, Receipt
 
 Wrapper: TypeAlias = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
 Sink: TypeAlias = Callable[[Call], None]
-NameOf: TypeAlias = Callable[[str, str], "str | None"]
-"""Name of the method behind an HTTP method and a URL, if its calls are recorded."""
+Kind: TypeAlias = tuple[str, str]
+"""Verb and route of a request."""
 
 
 def _to_nobody(_: Call) -> None: ...
 
 
-NOBODY = Call("", _to_nobody, Receipt())
+NOBODY = Call("", ("", ""), _to_nobody, Receipt())
 """Stands in for the open call while a request runs that is none of its business."""
 NOBODY.claimed = True
 NOBODY.unsettled.clear()
 
 
+class Routes(Protocol):
+    """Knows which requests are recorded."""
+
+    def kind_of(self, method: str, url: str) -> Kind | None: ...
+
+    def name_of(self, kind: Kind) -> str: ...
+
+
 class Capture:
     """What the wrappers do; one for the life of the process, switched on and off."""
 
-    def __init__(self, name_of: NameOf) -> None:
+    def __init__(self, routes: Routes) -> None:
         self.active = False
         self.tapped = True
         """Whether the tap is in place; without it a call is captured from its arguments and result."""
-        self._name_of = name_of
+        self._routes = routes
         self._sink: Sink = _to_nobody
         self._urge: Callable[[], object] | None = None
         self._tags: tuple[str, ...] = ()
@@ -69,11 +78,11 @@ class Capture:
     def switch_off(self) -> None:
         self.active = False
 
-    def around_call(self, name: str) -> Wrapper:
-        """The wrapper for a create method of this name."""
-        return self._around(name, self._call)
+    def around_call(self, name: str, kind: Kind) -> Wrapper:
+        """The wrapper for a create method of this name, whose request is of this kind."""
+        return self._around(name, partial(self._call, kind))
 
-    def around_helper(self, name: str) -> Wrapper:
+    def around_helper(self, name: str, kind: Kind) -> Wrapper:
         """The wrapper for a `.stream()` method: its manager makes the request later, through `create`."""
         return self._around(name, self._announce)
 
@@ -98,6 +107,7 @@ class Capture:
 
     def _call(
         self,
+        kind: Kind,
         name: str,
         options: CallOptions,
         wrapped: Callable[..., Any],
@@ -107,7 +117,7 @@ class Capture:
     ) -> Any:
         call = None
         try:
-            call = self._begin(name, instance, kwargs, options.tags)
+            call = self._begin(name, kind, instance, kwargs, options.tags)
         except Exception as fault:
             report("opening a record", fault)
         result = wrapped(*args, **kwargs) if call is None else self._follow(call, wrapped, args, kwargs)
@@ -156,14 +166,14 @@ class Capture:
         """The wrapper for the client's `request`, sync or async: one call, HTTP retries included."""
         if not self.active:
             return wrapped(*args, **kwargs)
-        call = None
+        call, ends = None, False
         try:
-            call = self._departing(instance, args[1] if len(args) > 1 else kwargs["options"])
+            call, ends = self._departing(instance, args[1] if len(args) > 1 else kwargs["options"])
         except Exception as fault:
             report("following a request", fault)
         if call is None:
             return wrapped(*args, **kwargs)
-        return self._follow(call, wrapped, args, kwargs)
+        return self._follow(call, wrapped, args, kwargs, ends=ends)
 
     def around_attempt(
         self, wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -190,45 +200,55 @@ class Capture:
                 report("keeping a response", fault)
         return wrapped(*args, **kwargs)
 
-    def _begin(self, name: str, resource: Any, kwargs: dict[str, Any], extra: tuple[str, ...]) -> Call | None:
+    def _begin(
+        self, name: str, kind: Kind, resource: Any, kwargs: dict[str, Any], extra: tuple[str, ...]
+    ) -> Call | None:
         if _scope.suppressed():
             return None
         helper = named_by_helper(kwargs.get("extra_headers"))
         current = CURRENT.get()
         if current is not None and current.name == helper and not current.claimed:
             return None  # the helper itself is followed already: early `parse` calls `create`
-        call = self._open(helper or name, extra)
+        call = self._open(helper or name, kind, extra)
         call.keeps_base64 = kwargs.get("encoding_format") == "base64"
         if not self.tapped:
             call.untapped(getattr(resource, "_client", None), kwargs)
         return call
 
-    def _open(self, name: str, extra: tuple[str, ...] = ()) -> Call:
+    def _open(self, name: str, kind: Kind, extra: tuple[str, ...] = ()) -> Call:
         tags, metadata = _scope.merged(self._tags, self._metadata, extra)
         name, receipt = _scope.announced() or (name, Receipt(self._urge))
-        call = Call(name, self._sink, receipt, tags, metadata)
+        call = Call(name, kind, self._sink, receipt, tags, metadata)
         _scope.hand_out(receipt)
         return call
 
     def _open_for(self, client: Any, options: Any) -> Call | None:
         """A call for a request that no create method announced, if its kind is recorded."""
-        if _scope.suppressed():
+        kind = self._routes.kind_of(options.method, options.url)
+        if kind is None or _scope.suppressed():
             return None
-        name = self._name_of(options.method, options.url)
-        if name is None:
-            return None
-        call = self._open(named_by_helper(options.headers) or name)
+        call = self._open(named_by_helper(options.headers) or self._routes.name_of(kind), kind)
         call.claim(client, options)
         return call
 
-    def _departing(self, client: Any, options: Any) -> Call | None:
-        """The call to follow around this request; `None` if it needs none of its own."""
+    def _departing(self, client: Any, options: Any) -> tuple[Call | None, bool]:
+        """The call this request belongs to, if any, and whether the call ends when the request returns."""
         current = CURRENT.get()
         if current is None:
-            return self._open_for(client, options)
-        if current.claim(client, options) or current.options is options:
-            return None
-        return self._open_for(client, options) or NOBODY
+            return self._open_for(client, options), True
+        if current.options is options:
+            return None, False  # the same request once more, through a client that calls its base class
+        if self._is_of(current, options) and current.claim(client, options):
+            # The wrapper above ends it; only a failure is noticed here, where nobody can have caught it.
+            return current, False
+        return self._open_for(client, options) or NOBODY, True
+
+    def _is_of(self, call: Call, options: Any) -> bool:
+        """Whether a request is the open call's own: arguments may make requests too while they are read."""
+        kind = self._routes.kind_of(options.method, options.url)
+        if kind is None:  # an address that only the user's own client knows
+            return bool(options.method.lower() == call.kind[0])
+        return kind == call.kind
 
     def _arrived(self, client: Any, kwargs: dict[str, Any]) -> None:
         response, options = kwargs["response"], kwargs["options"]
@@ -246,8 +266,15 @@ class Capture:
             keep(call, response, kwargs)
 
     def _follow(
-        self, call: Call, wrapped: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+        self,
+        call: Call,
+        wrapped: Callable[..., Any],
+        args: tuple[Any, ...],
+        kwargs: dict[str, Any],
+        *,
+        ends: bool = True,
     ) -> Any:
+        """Make the call, and notice how it goes; with `ends` its return is the end of it."""
         token = CURRENT.set(call)
         try:
             result = wrapped(*args, **kwargs)
@@ -260,17 +287,19 @@ class Capture:
         finally:
             CURRENT.reset(token)
         if isinstance(result, CoroutineType):
-            return like(result, self._follow_async(Unawaited(result, call), call))
+            return like(result, self._follow_async(Unawaited(result, call), call, ends))
         try:
-            self._returned(call, result)
+            if ends:
+                self._returned(call, result)
         except Exception as fault:
             report("recording a call", fault)
         return result
 
-    async def _follow_async(self, unawaited: Unawaited, call: Call) -> Any:
+    async def _follow_async(self, unawaited: Unawaited, call: Call, ends: bool) -> Any:
         coroutine, unawaited.coroutine = unawaited.coroutine, None
         try:
-            call.start()
+            if ends:
+                call.start()
         except Exception as fault:
             report("timing a call", fault)
         token = CURRENT.set(call)
@@ -288,14 +317,15 @@ class Capture:
             except ValueError:
                 pass  # closed from another context, which has no use for the value either
         try:
-            self._returned(call, result)
+            if ends:
+                self._returned(call, result)
         except Exception as fault:
             report("recording a call", fault)
         return result
 
     def _returned(self, call: Call, result: Any) -> None:
-        if call is NOBODY:
-            return
+        if not call.open and not call.streaming:
+            return  # nobody's, or failed already beneath a tool that tried again
         remember(result, call.receipt)
         if call.streaming:
             return  # the stream ends the call

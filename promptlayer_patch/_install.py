@@ -200,7 +200,7 @@ class _Process:
 
         with self._lock:
             if self._capture is None:
-                self._capture = Capture(Routes(OPENAI).name_of)
+                self._capture = Capture(Routes(OPENAI))
                 self._patcher = Patcher(OPENAI, self._capture)
             if self.pipeline is not None:
                 self._switch_on(self._capture)

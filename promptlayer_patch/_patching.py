@@ -15,7 +15,7 @@ from urllib.parse import urlsplit
 
 import wrapt
 
-from promptlayer_patch._guard import report, warn_once
+from promptlayer_patch._guard import log, report, warn_once
 
 Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
 
@@ -29,9 +29,15 @@ class PatchPoint:
     method: str
     """Class and method, for example `Completions.create`."""
     route: str
-    """Path it posts to; `{}` stands for one segment."""
+    """Path of its request; `{}` stands for one segment."""
+    verb: str = "post"
     helper: bool = False
     """Makes no request itself but returns a manager that makes it later."""
+
+    @property
+    def kind(self) -> tuple[str, str]:
+        """What its request is recognised by."""
+        return self.verb, self.route
 
     @property
     def name(self) -> str:
@@ -61,27 +67,29 @@ class Routes:
     """Tells which create method a bare HTTP request belongs to."""
 
     def __init__(self, table: Instrumentation) -> None:
-        first: dict[str, str] = {}
+        self._names: dict[tuple[str, str], str] = {}
         for point in table.points:
-            first.setdefault(point.route, table.name(point))
+            self._names.setdefault(point.kind, table.name(point))
         # The longest first: /chat/completions also ends with /completions. Only the end of a path counts,
         # because a base URL or an Azure deployment stands in front.
-        self._routes = sorted(first, key=len, reverse=True)
-        self._names = first
-        self._pattern = re.compile(
-            "(?:" + "|".join(f"({_as_regex(route)})" for route in self._routes) + r")/?$"
-        )
+        self._routes = sorted({route for _, route in self._names}, key=len, reverse=True)
+        self._pattern = re.compile(f"(?:{'|'.join(map(_as_regex, self._routes))})/?$")
 
-    def name_of(self, method: str, url: str) -> str | None:
-        """The function name to record a request under, or `None` if its kind is not recorded."""
-        if method.lower() != "post":
-            return None
+    def kind_of(self, method: str, url: str) -> tuple[str, str] | None:
+        """Verb and route of a request whose kind is recorded, else `None`."""
         found = self._pattern.search(urlsplit(url).path)
-        return self._names[self._routes[found.lastindex - 1]] if found and found.lastindex else None
+        if found is None or found.lastindex is None:
+            return None
+        kind = method.lower(), self._routes[found.lastindex - 1]
+        return kind if kind in self._names else None
+
+    def name_of(self, kind: tuple[str, str]) -> str:
+        """The function name to record a request of this kind under."""
+        return self._names[kind]
 
 
 def _as_regex(route: str) -> str:
-    return re.escape(route).replace(r"\{\}", "[^/]+")
+    return "(" + re.escape(route).replace(r"\{\}", "[^/]+") + ")"
 
 
 class Wrappers(Protocol):
@@ -89,9 +97,9 @@ class Wrappers(Protocol):
 
     tapped: bool
 
-    def around_call(self, name: str) -> Wrapper: ...
+    def around_call(self, name: str, kind: tuple[str, str]) -> Wrapper: ...
 
-    def around_helper(self, name: str) -> Wrapper: ...
+    def around_helper(self, name: str, kind: tuple[str, str]) -> Wrapper: ...
 
     def around_request(
         self, wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -138,10 +146,11 @@ class Patcher:
         kept = []
         for owner, name, handle in self._handles:
             try:
-                wrapt.unwrap_object(owner, name, handle, missing_ok=True)
-            except Exception:
-                # Somebody's plain function stands on top and holds ours, so it must stay, switched off.
-                kept.append((owner, name, handle))
+                _unwrap(owner, name, handle)
+            except Exception as fault:
+                log.debug("%s.%s stays wrapped, switched off: %s", owner.__name__, name, type(fault).__name__)
+            if any(step is handle for step in _chain(vars(owner)[name])):
+                kept.append((owner, name, handle))  # beneath somebody's plain function; used again by `apply`
         self._handles = kept
 
     def _imported(self, module: ModuleType) -> None:
@@ -162,7 +171,7 @@ class Patcher:
         around = self._wrappers.around_helper if point.helper else self._wrappers.around_call
         for owner in _defined_in(module, class_name, f"Async{class_name}"):
             if method in vars(owner):
-                wrapper = around(name)
+                wrapper = around(name, point.kind)
                 self._wrap(owner, method, _stepping_over(vars(owner)[method], wrapper) or wrapper)
 
     def _apply_tap(self, module: ModuleType) -> None:
@@ -209,6 +218,12 @@ def _defined_in(module: ModuleType, *names: str) -> Iterator[type]:
             yield found
 
 
+def _unwrap(owner: type, name: str, handle: _Wrapper) -> None:
+    while getattr(vars(owner)[name], "_self_parent", None) is handle:
+        setattr(owner, name, handle.__wrapped__)  # the bound form of ours, put there as an "original"
+    wrapt.unwrap_object(owner, name, handle, missing_ok=True)
+
+
 def _owner(client: type, method: str) -> type | None:
     return next((base for base in client.__mro__ if method in vars(base)), None)
 
@@ -219,6 +234,8 @@ def _chain(function: Any) -> Iterator[Any]:
         if function is None:
             return
         yield function
+        # Who takes `Class.method` for the original and puts it back leaves the bound form of our wrapper.
+        yield getattr(function, "_self_parent", None)
         function = getattr(function, "__wrapped__", None)
 
 

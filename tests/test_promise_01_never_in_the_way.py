@@ -15,7 +15,7 @@ import promptlayer_patch
 from promptlayer_patch import _call_options
 from promptlayer_patch.exporters.memory import MemoryExporter
 from tests.support.faults import Place, failing, places, reached
-from tests.support.faults_watching import RUNS, Outcome, observe, our_log
+from tests.support.faults_watching import RUNS, Outcome, observe, our_log, put_right
 
 MODULES = (
     "_arrival",
@@ -118,7 +118,7 @@ def test_a_function_that_fails_is_not_noticed(name: str, fault: str, bare: Bare,
         fail = Failing(FAULTS[fault])
         with our_log() as log, failing(PLACES[name], fail):
             outcome = observe(run, installed=True)
-        promptlayer_patch.uninstall()
+        put_right()
         times += fail.times
         failures += [f"{run}: {difference}" for difference in outcome.differences(bare[run])]
     assert failures == []

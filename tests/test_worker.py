@@ -24,6 +24,7 @@ from promptlayer_patch._call import Call
 from promptlayer_patch._decoding import record_of
 from promptlayer_patch._guard import forget_reports
 from promptlayer_patch._parcels import wait_before
+from promptlayer_patch._lanes import Lanes
 from promptlayer_patch._worker import Worker
 from promptlayer_patch.errors import RequestIdUnavailable
 from promptlayer_patch.records import Delivered, Delivery, Rejected, TryLater
@@ -40,7 +41,7 @@ class Desk:
         self.exporter = exporter or Numbering()
         self.open: Callable[[], Any] = lambda: self.exporter
         limits = {"max_records": 10_000, "max_bytes": 1 << 30, **options}
-        self.worker = Worker(lambda: self.open(), record_of, **limits)
+        self.worker = Worker(Lanes(lambda: self.open()), record_of, **limits)
         self.receipts: list[Receipt] = []
 
     def put(self, count: int = 1, *, body: bytes = b"", may_start: bool = True) -> list[Receipt]:

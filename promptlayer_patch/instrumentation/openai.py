@@ -57,6 +57,6 @@ OPENAI = Instrumentation(
         PatchPoint("beta.agents.sessions", "Sessions.create", "/agents/sessions"),
         PatchPoint("beta.agents.sessions", "Sessions.stream", "/agents/sessions", helper=True),
         PatchPoint("beta.agents.sessions.events", "Events.create", "/agents/sessions/{}/events"),
-        PatchPoint("beta.agents.sessions.events", "Events.stream", "/agents/sessions/{}/events"),
+        PatchPoint("beta.agents.sessions.events", "Events.stream", "/agents/sessions/{}/events", verb="get"),
     ),
 )

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import promptlayer_patch
-from promptlayer_patch import _install
+from promptlayer_patch._worker import Worker
 from tests.replay.playing import drive
 from tests.support.faults_programs import ASYNC_ONLY, PROGRAMS, User
 from tests.support.wire import Sent, Wire
@@ -103,15 +103,24 @@ def contents(context: Context) -> dict[str, Any]:
 
 def leave(outcome: Outcome) -> None:
     """Uninstall and wait for the threads of ours; faults are still on."""
-    pipeline = _install._process.pipeline
     try:
         promptlayer_patch.uninstall()
     except Exception as error:
         outcome.noise.append(f"uninstall: {told(error)}")
         return
-    del pipeline
     for thread in our_threads():
         thread.join(1.0)
+
+
+def put_right() -> None:
+    """Uninstall for good, now that nothing fails any more."""
+    promptlayer_patch.uninstall()
+    for thread in our_threads():
+        worker = getattr(getattr(thread, "_target", None), "__self__", None)
+        if isinstance(worker, Worker):
+            worker.close(5.0)
+        thread.join(5.0)
+        assert not thread.is_alive(), thread
 
 
 def our_threads() -> list[threading.Thread]:
