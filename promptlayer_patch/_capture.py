@@ -12,7 +12,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
-from types import CoroutineType
 from typing import Any, Protocol, TypeAlias
 
 from promptlayer_patch import _scope
@@ -25,11 +24,10 @@ from promptlayer_patch._call_options import (
     options_in,
     with_id,
 )
+from promptlayer_patch._following import follow
 from promptlayer_patch._guard import report
-from promptlayer_patch._keeping import keep, keep_result, named_by_helper
-from promptlayer_patch._receipts import remember
+from promptlayer_patch._keeping import keep, named_by_helper
 from promptlayer_patch._settings import Settings
-from promptlayer_patch._unawaited import Unawaited, like
 from promptlayer_patch.errors import InvalidArgument
 from promptlayer_patch.records import Ending, Receipt
 
@@ -120,7 +118,7 @@ class Capture:
             call = self._begin(name, kind, instance, kwargs, options.tags)
         except Exception as fault:
             report("opening a record", fault)
-        result = wrapped(*args, **kwargs) if call is None else self._follow(call, wrapped, args, kwargs)
+        result = wrapped(*args, **kwargs) if call is None else follow(call, wrapped, args, kwargs)
         if not options.wants_id:
             return result
         try:
@@ -173,7 +171,7 @@ class Capture:
             report("following a request", fault)
         if call is None:
             return wrapped(*args, **kwargs)
-        return self._follow(call, wrapped, args, kwargs, ends=ends)
+        return follow(call, wrapped, args, kwargs, ends=ends)
 
     def around_attempt(
         self, wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -264,72 +262,3 @@ class Capture:
         elif call.open:
             call.claim(client, options)
             keep(call, response, kwargs)
-
-    def _follow(
-        self,
-        call: Call,
-        wrapped: Callable[..., Any],
-        args: tuple[Any, ...],
-        kwargs: dict[str, Any],
-        *,
-        ends: bool = True,
-    ) -> Any:
-        """Make the call, and notice how it goes; with `ends` its return is the end of it."""
-        token = CURRENT.set(call)
-        try:
-            result = wrapped(*args, **kwargs)
-        except BaseException as error:
-            try:
-                call.fail(error)
-            except Exception as fault:
-                report("recording a failed call", fault)
-            raise
-        finally:
-            CURRENT.reset(token)
-        if isinstance(result, CoroutineType):
-            return like(result, self._follow_async(Unawaited(result, call), call, ends))
-        try:
-            if ends:
-                self._returned(call, result)
-        except Exception as fault:
-            report("recording a call", fault)
-        return result
-
-    async def _follow_async(self, unawaited: Unawaited, call: Call, ends: bool) -> Any:
-        coroutine, unawaited.coroutine = unawaited.coroutine, None
-        try:
-            if ends:
-                call.start()
-        except Exception as fault:
-            report("timing a call", fault)
-        token = CURRENT.set(call)
-        try:
-            result = await coroutine
-        except BaseException as error:
-            try:
-                call.fail(error)
-            except Exception as fault:
-                report("recording a failed call", fault)
-            raise
-        finally:
-            try:
-                CURRENT.reset(token)
-            except ValueError:
-                pass  # closed from another context, which has no use for the value either
-        try:
-            if ends:
-                self._returned(call, result)
-        except Exception as fault:
-            report("recording a call", fault)
-        return result
-
-    def _returned(self, call: Call, result: Any) -> None:
-        if not call.open and not call.streaming:
-            return  # nobody's, or failed already beneath a tool that tried again
-        remember(result, call.receipt)
-        if call.streaming:
-            return  # the stream ends the call
-        if call.claimed and call.status is None:
-            keep_result(call, result)
-        if not call.streaming:
-            call.finish(Ending.COMPLETE)

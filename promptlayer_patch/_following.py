@@ -1,0 +1,85 @@
+"""Going along with a call from its start to its return. The same code serves sync and async methods."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import CoroutineType
+from typing import Any
+
+from promptlayer_patch._call import CURRENT, Call
+from promptlayer_patch._guard import report
+from promptlayer_patch._keeping import keep_result
+from promptlayer_patch._receipts import remember
+from promptlayer_patch._unawaited import Unawaited, like
+from promptlayer_patch.records import Ending
+
+
+def follow(
+    call: Call,
+    wrapped: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    *,
+    ends: bool = True,
+) -> Any:
+    """Make the call, and notice how it goes; with `ends` its return is the end of it."""
+    token = CURRENT.set(call)
+    try:
+        result = wrapped(*args, **kwargs)
+    except BaseException as error:
+        try:
+            call.fail(error)
+        except Exception as fault:
+            report("recording a failed call", fault)
+        raise
+    finally:
+        CURRENT.reset(token)
+    if isinstance(result, CoroutineType):
+        return like(result, _follow_async(Unawaited(result, call), call, ends))
+    try:
+        if ends:
+            _returned(call, result)
+    except Exception as fault:
+        report("recording a call", fault)
+    return result
+
+
+async def _follow_async(unawaited: Unawaited, call: Call, ends: bool) -> Any:
+    coroutine, unawaited.coroutine = unawaited.coroutine, None
+    try:
+        if ends:
+            call.start()
+    except Exception as fault:
+        report("timing a call", fault)
+    token = CURRENT.set(call)
+    try:
+        result = await coroutine
+    except BaseException as error:
+        try:
+            call.fail(error)
+        except Exception as fault:
+            report("recording a failed call", fault)
+        raise
+    finally:
+        try:
+            CURRENT.reset(token)
+        except ValueError:
+            pass  # closed from another context, which has no use for the value either
+    try:
+        if ends:
+            _returned(call, result)
+    except Exception as fault:
+        report("recording a call", fault)
+    return result
+
+
+def _returned(call: Call, result: Any) -> None:
+    if not call.open and not call.streaming:
+        return  # nobody's, or failed already beneath a tool that tried again
+    remember(result, call.receipt)
+    if call.streaming:
+        return  # the stream ends the call
+    if call.claimed and call.status is None:
+        keep_result(call, result)
+    if not call.streaming:
+        call.finish(Ending.COMPLETE)
