@@ -104,6 +104,7 @@ class Pipeline:
 
     def __init__(self, settings: Settings) -> None:
         self._timeout_s = settings.shutdown_timeout_s
+        self._ends_at: float | None = None
         self._workers = [
             Worker(
                 Lanes(_opener(destination, settings), alone=not isinstance(destination, str)),
@@ -120,6 +121,8 @@ class Pipeline:
             settle = _Votes(call.receipt, len(self._workers)).settle
         for worker in self._workers:
             worker.put(call, settle, may_start=not call.in_finalizer)
+        if self._ends_at is not None and not call.in_finalizer:
+            self.end()
 
     def urge(self) -> None:
         for worker in self._workers:
@@ -127,6 +130,12 @@ class Pipeline:
 
     def flush(self, timeout_s: float) -> bool:
         return _all_in_time([worker.flush for worker in self._workers], timeout_s)
+
+    def end(self) -> None:
+        """The process ends: deliver what can be in the time that is left for it."""
+        if self._ends_at is None:
+            self._ends_at = time.monotonic() + self._timeout_s
+        _all_in_time([worker.end for worker in self._workers], self._ends_at - time.monotonic())
 
     def close(self) -> bool:
         return _all_in_time([worker.close for worker in self._workers], self._timeout_s)
@@ -224,7 +233,7 @@ class _Process:
             streams.abandon_all()
         pipeline = self.pipeline
         if pipeline is not None:
-            pipeline.close()
+            pipeline.end()
 
 
 def _at_the_end_of_a_multiprocessing_child(end: Callable[[], None]) -> None:

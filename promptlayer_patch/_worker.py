@@ -42,6 +42,7 @@ class Worker:
         self._lanes = lanes
         self._decode = decode
         self._begin_with(Backlog(max_records, max_bytes))
+        self._ending = False
         self._closing = False
         if hasattr(os, "register_at_fork"):
             # Weakly, or every worker there ever was would live as long as the process.
@@ -91,21 +92,34 @@ class Worker:
             self._all_done.append(done)
             self._backlog.call_back(everything=True)
         self.urge()
-        done.wait(min(timeout_s, threading.TIMEOUT_MAX))
+        if self._thread is None:
+            self._deliver_here(timeout_s)
+        else:
+            done.wait(min(timeout_s, threading.TIMEOUT_MAX))
         return done.is_set() or not self._backlog.left()
 
+    def end(self, timeout_s: float) -> bool:
+        """The process ends: deliver what can be within `timeout_s` seconds and give up the rest.
+
+        What is put after this is still taken, for exit handlers that run later; call `end` again then.
+        False if there was a rest.
+        """
+        with self._lock:
+            self._ending = True
+        self.flush(timeout_s)
+        return self._give_up()
+
     def close(self, timeout_s: float) -> bool:
-        """Deliver what can be within `timeout_s` seconds, give up the rest; false if there was a rest."""
+        """`end`, and take nothing more."""
+        deadline = time.monotonic() + timeout_s
         with self._lock:
             self._closing = True
-            thread = self._thread
-            if thread is None and self._backlog.left():
-                thread = self._start()
+        delivered = self.end(timeout_s)
+        thread = self._thread
         self._bell.put(None)
         if thread is not None and thread is not threading.current_thread():
-            thread.join(min(timeout_s, threading.TIMEOUT_MAX))
-        self._give_up()
-        return not self._gave_up
+            thread.join(min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX))
+        return delivered
 
     def stats(self) -> Stats:
         return self._backlog.stats()
@@ -144,6 +158,16 @@ class Worker:
         # A method of its own, so that no variable keeps a batch alive while the next one is awaited.
         if not self._wait():
             return False
+        self._deliver_batch()
+        return True
+
+    def _deliver_here(self, timeout_s: float) -> None:
+        """On the caller's thread: late at the end of the process no thread can be started any more."""
+        deadline = time.monotonic() + timeout_s
+        while self._backlog.queued() and time.monotonic() < deadline:
+            self._deliver_batch()
+
+    def _deliver_batch(self) -> None:
         try:
             batch = self._backlog.take(_BATCH)
             self._settle(batch, self._export(batch))
@@ -151,7 +175,6 @@ class Worker:
             report("delivering", fault)
             self._lanes.close()
             self._backlog.put_off()
-        return True
 
     def _wait(self) -> bool:
         """Until there is something to deliver; false when the worker is closing and nothing is left."""
@@ -159,10 +182,10 @@ class Worker:
         while True:
             with self._lock:
                 now = time.monotonic()
-                self._backlog.call_back(everything=self._closing)
+                self._backlog.call_back(everything=self._ending)
                 if queued := self._backlog.queued():
                     linger_until = linger_until or now + _LINGER_S
-                    if queued >= _BATCH or self._urgent or self._closing or now >= linger_until:
+                    if queued >= _BATCH or self._urgent or self._ending or now >= linger_until:
                         return True
                 elif self._closing:
                     return False
@@ -197,7 +220,7 @@ class Worker:
         log_troubles(deliveries)
         for parcel, outcome in outcomes:
             parcel.settle(outcome)
-        if self._closing and all(isinstance(delivery, TryLater) for delivery in deliveries):
+        if self._ending and all(isinstance(delivery, TryLater) for delivery in deliveries):
             self._give_up()
         with self._lock:
             waiting = [] if self._backlog.left() else self._all_done
@@ -205,13 +228,15 @@ class Worker:
         for done in waiting:
             done.set()
 
-    def _give_up(self) -> None:
+    def _give_up(self) -> bool:
+        """Drop what is left; whether nothing ever was, since this is the end."""
         left = self._backlog.give_up()
         if left:
             self._gave_up = True
             log.warning("%d records were not delivered: %s", len(left), _ENDED)
         for parcel in left:
             parcel.settle(Rejected(_ENDED))
+        return not self._gave_up
 
     def _in_forked_child(self) -> None:
         """Start empty: the parent still has the backlog, and its threads do not exist here."""

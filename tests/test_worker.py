@@ -10,7 +10,8 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor, wait
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -20,11 +21,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from promptlayer_patch import Receipt, Record, Stats
-from promptlayer_patch._call import Call
-from promptlayer_patch._decoding import record_of
 from promptlayer_patch._guard import forget_reports
-from promptlayer_patch._parcels import wait_before
 from promptlayer_patch._lanes import Lanes
+from promptlayer_patch._parcels import wait_before
 from promptlayer_patch._worker import Worker
 from promptlayer_patch.errors import RequestIdUnavailable
 from promptlayer_patch.records import Delivered, Delivery, Rejected, TryLater
@@ -34,6 +33,21 @@ from tests.support.programs import ROOT, printed, run_program
 AN_HOUR_S = 3600.0
 
 
+@dataclass
+class Finished:
+    """What a worker needs to know of a call."""
+
+    name: str
+    record_id: str
+    size: int
+
+
+def decoded(call: Any) -> Record:
+    if call.name == "broken":
+        raise LookupError(call.name)
+    return Record(id=call.record_id, function_name=call.name)
+
+
 class Desk:
     """A worker, its exporter, and the receipts of what was put in."""
 
@@ -41,16 +55,17 @@ class Desk:
         self.exporter = exporter or Numbering()
         self.open: Callable[[], Any] = lambda: self.exporter
         limits = {"max_records": 10_000, "max_bytes": 1 << 30, **options}
-        self.worker = Worker(Lanes(lambda: self.open()), record_of, **limits)
+        self.worker = Worker(Lanes(lambda: self.open()), decoded, **limits)
         self.receipts: list[Receipt] = []
 
-    def put(self, count: int = 1, *, body: bytes = b"", may_start: bool = True) -> list[Receipt]:
+    def put(
+        self, count: int = 1, *, size: int = 1000, name: str | None = None, may_start: bool = True
+    ) -> list[Receipt]:
         first = len(self.receipts)
-        for at in range(count):
+        for at in range(first, first + count):
             receipt = Receipt(self.worker.urge)
-            call = Call(f"call {first + at}", lambda _: None, receipt)
-            call.request_body = body or None
             self.receipts.append(receipt)
+            call: Any = Finished(name or f"call {at}", receipt.record_id, size)
             self.worker.put(call, receipt.settle, may_start=may_start)
         return self.receipts[first:]
 
@@ -203,7 +218,7 @@ def test_flush_delivers_what_a_finaliser_left(desks: Desks) -> None:
 def test_no_thread_to_be_had_is_no_harm(
     desks: Desks, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A process at its limit of threads: the record waits for better times."""
+    """A process at its limit of threads: the record waits until somebody flushes, who then delivers it."""
 
     def refuse(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
@@ -212,8 +227,9 @@ def test_no_thread_to_be_had_is_no_harm(
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", refuse)
         desk.put()
-        assert not desk.worker.flush(0.01)
-    assert desk.stats == Stats(recorded=1, queued=1)
+        assert desk.stats == Stats(recorded=1, queued=1)
+        assert desk.worker.flush(PATIENCE_S)
+    assert desk.names == names(1)
     assert "starting the delivery thread failed: RuntimeError" in caplog.text
     desk.put()
     assert desk.worker.flush(PATIENCE_S)
@@ -422,26 +438,15 @@ def test_rejected_records_do_not_hold_back_their_neighbours(
 def test_a_call_that_cannot_be_decoded_does_not_hold_back_its_neighbours(
     desks: Desks, caplog: pytest.LogCaptureFixture
 ) -> None:
-    desk = desks(Held())
+    desk = desks()
     desk.put()
-    receipt = Receipt()
-    desk.worker.put(_Unreadable("broken", lambda _: None, receipt), receipt.settle, may_start=True)
+    (broken,) = desk.put(name="broken")
     desk.put()
-    desk.exporter.let_go.set()
     assert desk.worker.flush(PATIENCE_S)
-    assert desk.names == names(2)
+    assert desk.names == ["call 0", "call 2"]
     assert desk.stats == Stats(recorded=3, delivered=2, rejected=1)
-    with pytest.raises(RequestIdUnavailable, match="could not be decoded"):
-        receipt.request_id(0)
-
-
-class _Unreadable(Call):
-    __slots__ = ()
-
-    def __getattribute__(self, name: str) -> Any:
-        if name == "stamps":
-            raise LookupError("this call is broken")
-        return super().__getattribute__(name)
+    with pytest.raises(RequestIdUnavailable, match="could not be decoded: LookupError"):
+        broken.request_id(0)
 
 
 def test_an_exporter_that_cannot_be_opened_is_tried_again(
@@ -543,13 +548,13 @@ def test_bytes_above_the_cap_are_dropped_and_counted(
     desks: Desks, caplog: pytest.LogCaptureFixture
 ) -> None:
     desk = desks(Held(), max_bytes=50_000)
-    desk.put(3, body=b"x" * 20_000)
+    desk.put(3, size=20_000)
     assert desk.stats == Stats(recorded=3, queued=2, dropped=1)
     desk.put()
     assert desk.stats.queued == 3, "a small one still fits"
     desk.exporter.let_go.set()
     assert desk.worker.flush(PATIENCE_S)
-    desk.put(2, body=b"x" * 20_000)
+    desk.put(2, size=20_000)
     assert desk.worker.flush(PATIENCE_S)
     assert desk.stats == Stats(recorded=6, delivered=5, dropped=1)
 
@@ -559,7 +564,7 @@ def test_rejected_and_given_up_records_free_their_bytes(
 ) -> None:
     desk = desks(Numbering(lambda batch: [Rejected("no")] * len(batch)), max_bytes=50_000)
     for _ in range(10):
-        desk.put(body=b"x" * 40_000)
+        desk.put(size=40_000)
         assert desk.worker.flush(PATIENCE_S)
     assert desk.stats == Stats(recorded=10, rejected=10)
 
@@ -568,7 +573,7 @@ def test_a_record_too_large_for_the_queue_is_dropped_alone(
     desks: Desks, caplog: pytest.LogCaptureFixture
 ) -> None:
     desk = desks(max_bytes=50_000)
-    desk.put(body=b"x" * 60_000)
+    desk.put(size=60_000)
     desk.put()
     assert desk.worker.flush(PATIENCE_S)
     assert desk.stats == Stats(recorded=2, delivered=1, dropped=1)
@@ -654,6 +659,29 @@ def test_close_while_others_put_leaves_no_record_without_an_outcome(
     assert all(receipt.done for receipt in desk.receipts)
     assert (desk.stats.queued, desk.stats.recorded) == (0, 400)
     assert balances(desk.stats)
+
+
+def test_close_while_the_thread_is_being_started(desks: Desks, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The first call of a process is made in one thread while another one ends the process."""
+    starting, gate, start = threading.Event(), threading.Event(), threading.Thread.start
+
+    def start_slowly(thread: threading.Thread) -> None:
+        if thread.name == "promptlayer-worker":
+            starting.set()
+            assert gate.wait(PATIENCE_S)
+        start(thread)
+
+    desk = desks()
+    with ThreadPoolExecutor(2) as pool:
+        monkeypatch.setattr(threading.Thread, "start", start_slowly)
+        put = pool.submit(desk.put)
+        assert starting.wait(PATIENCE_S)
+        close = pool.submit(desk.worker.close, PATIENCE_S)
+        wait([close], timeout=0.1)
+        gate.set()
+        (receipt,) = put.result()
+        assert close.result()
+    assert receipt.request_id(0) == 1
 
 
 def test_a_worker_that_is_dropped_can_be_collected(desks: Desks) -> None:
@@ -909,9 +937,9 @@ class Account(RuleBasedStateMachine):
         if not balances(stats):
             self.wrong.append(stats)
 
-    @rule(count=st.integers(1, 12), size=st.sampled_from([0, 5_000, 40_000]), finaliser=st.booleans())
+    @rule(count=st.integers(1, 12), size=st.sampled_from([100, 5_000, 40_000]), finaliser=st.booleans())
     def put(self, count: int, size: int, finaliser: bool) -> None:
-        self.desk.put(count, body=b"x" * size, may_start=not finaliser)
+        self.desk.put(count, size=size, may_start=not finaliser)
 
     @rule(
         answers=st.lists(
