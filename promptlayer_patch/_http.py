@@ -7,6 +7,7 @@ import time
 from dataclasses import dataclass
 from typing import Any
 
+from promptlayer_patch._imports import importing
 from promptlayer_patch._version import __version__
 from promptlayer_patch._wire import message_in
 
@@ -37,7 +38,8 @@ class Connection:
 
     def post(self, path: str, body: bytes) -> Answer:
         """Post `body`, which is JSON, and tell what came back."""
-        import requests
+        with importing():
+            import requests
 
         if self._session is None:
             self._session = requests.Session()
@@ -80,7 +82,8 @@ def _retry_after(value: str | None) -> float | None:
     try:
         return max(0.0, float(value))
     except ValueError:
-        from email.utils import parsedate_to_datetime
+        with importing():
+            from email.utils import parsedate_to_datetime
 
         try:
             return max(0.0, parsedate_to_datetime(value).timestamp() - time.time())

@@ -8,28 +8,23 @@ import logging
 import os
 import sys
 import threading
-import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from promptlayer_patch._arrival import Arrival
 from promptlayer_patch._guard import forget_reports, log
-from promptlayer_patch._lanes import Lanes
 from promptlayer_patch._parcels import Stats
+from promptlayer_patch._pipeline import Pipeline
 from promptlayer_patch._settings import Destination, Settings, read_settings
-from promptlayer_patch._worker import Worker
-from promptlayer_patch.exporters import open_exporter, split
-from promptlayer_patch.records import Delivered, Receipt, Rejected
+from promptlayer_patch.exporters import split
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from promptlayer_patch._call import Call
     from promptlayer_patch._capture import Capture
     from promptlayer_patch._patching import Patcher
-    from promptlayer_patch.exporters import Exporter
-    from promptlayer_patch.records import Record
 
 
 def install(
@@ -74,9 +69,9 @@ def install(
         queue_max_records=queue_max_records,
         queue_max_bytes=queue_max_bytes,
     )
-    for destination in settings.to:
-        _check(destination, settings, "to" if to is not None else "PROMPTLAYER_TO")
-    _process.install(settings)
+    argument = "to" if to is not None else "PROMPTLAYER_TO"
+    destinations = tuple(_checked(destination, settings, argument) for destination in settings.to)
+    _process.install(replace(settings, to=destinations))
 
 
 def uninstall() -> None:
@@ -97,65 +92,6 @@ def stats() -> Stats:
     """What became of the records since `install()`, summed over all destinations."""
     pipeline = _process.pipeline
     return pipeline.stats() if pipeline is not None else Stats()
-
-
-class Pipeline:
-    """The way of a finished call to all destinations of one `install()`."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._timeout_s = settings.shutdown_timeout_s
-        self._ends_at: float | None = None
-        self._workers = [
-            Worker(
-                Lanes(_opener(destination, settings), alone=not isinstance(destination, str)),
-                _decode,
-                max_records=settings.queue_max_records,
-                max_bytes=settings.queue_max_bytes,
-            )
-            for destination in settings.to
-        ]
-
-    def put(self, call: Call) -> None:
-        settle = call.receipt.settle
-        if len(self._workers) > 1:
-            settle = _Votes(call.receipt, len(self._workers)).settle
-        for worker in self._workers:
-            worker.put(call, settle, may_start=not call.in_finalizer)
-        if self._ends_at is not None and not call.in_finalizer:
-            self.end()
-
-    def urge(self) -> None:
-        for worker in self._workers:
-            worker.urge()
-
-    def flush(self, timeout_s: float) -> bool:
-        return _all_in_time([worker.flush for worker in self._workers], timeout_s)
-
-    def end(self) -> None:
-        """The process ends: deliver what can be in the time that is left for it."""
-        if self._ends_at is None:
-            self._ends_at = time.monotonic() + self._timeout_s
-        _all_in_time([worker.end for worker in self._workers], self._ends_at - time.monotonic())
-
-    def close(self) -> bool:
-        return _all_in_time([worker.close for worker in self._workers], self._timeout_s)
-
-    def stats(self) -> Stats:
-        return sum((worker.stats() for worker in self._workers), Stats())
-
-
-class _Votes:
-    """Settles one receipt from several destinations: by the first id, or when the last has answered."""
-
-    def __init__(self, receipt: Receipt, destinations: int) -> None:
-        self._receipt = receipt
-        # Popped instead of counted down under a lock, which a forked child could inherit locked.
-        self._missing = [None] * destinations
-
-    def settle(self, outcome: Delivered | Rejected) -> None:
-        self._missing.pop()
-        if not self._missing or (isinstance(outcome, Delivered) and outcome.request_id is not None):
-            self._receipt.settle(outcome)
 
 
 class _Process:
@@ -250,32 +186,14 @@ def _finalize(util: ModuleType, end: Callable[[], None]) -> None:
 _process = _Process()
 
 
-def _check(destination: Destination, settings: Settings, argument: str) -> None:
+def _checked(destination: Destination, settings: Settings, argument: str) -> Destination:
     """Refuse a destination that cannot work, now and not on the worker's thread."""
     if isinstance(destination, str):
         scheme, target = split(destination, argument)
         check: Any = getattr(importlib.import_module(f"promptlayer_patch.exporters.{scheme}"), "check", None)
         if check is not None:
-            check(target, settings)
-
-
-def _opener(destination: Destination, settings: Settings) -> Callable[[], Exporter]:
-    if isinstance(destination, str):
-        return lambda: open_exporter(destination, settings)
-    return lambda: destination
-
-
-def _decode(call: Call) -> Record:
-    from promptlayer_patch._decoding import record_of  # not needed before the first record
-
-    return record_of(call)
-
-
-def _all_in_time(steps: Sequence[Callable[[float], bool]], timeout_s: float) -> bool:
-    """Call each step with what is left of the time; whether all succeeded."""
-    deadline = time.monotonic() + timeout_s
-    done = [step(max(0.0, deadline - time.monotonic())) for step in steps]
-    return all(done)
+            return f"{scheme}:{check(target, settings)}"
+    return destination
 
 
 def _say_where(settings: Settings) -> None:

@@ -149,7 +149,7 @@ class Patcher:
                 _unwrap(owner, name, handle)
             except Exception as fault:
                 log.debug("%s.%s stays wrapped, switched off: %s", owner.__name__, name, type(fault).__name__)
-            if any(step is handle for step in _chain(vars(owner)[name])):
+            if any(step is handle for step in _chain(vars(owner).get(name))):
                 kept.append((owner, name, handle))  # beneath somebody's plain function; used again by `apply`
         self._handles = kept
 
@@ -219,7 +219,7 @@ def _defined_in(module: ModuleType, *names: str) -> Iterator[type]:
 
 
 def _unwrap(owner: type, name: str, handle: _Wrapper) -> None:
-    while getattr(vars(owner)[name], "_self_parent", None) is handle:
+    while getattr(vars(owner).get(name), "_self_parent", None) is handle:
         setattr(owner, name, handle.__wrapped__)  # the bound form of ours, put there as an "original"
     wrapt.unwrap_object(owner, name, handle, missing_ok=True)
 

@@ -39,7 +39,54 @@ MODULES = (
 )
 PLACES = places(MODULES)
 
-SHELLS: dict[str, str] = {}
+SHELLS: dict[str, str] = {
+    name: why
+    for why, names in {
+        "the wrapper itself: it calls the library's method and hands over what comes of it": (
+            "_capture.Capture._around.<locals>.wrapper",
+            "_capture.Capture._call",
+            "_capture.Capture._announce",
+            "_capture.Capture._follow",
+            "_capture.Capture._follow_async",
+            "_capture.Capture.around_request",
+            "_capture.Capture.around_attempt",
+            "_capture.Capture.around_response",
+            "_call_options._InScope.__call__",
+            "_call_options._in_scope",
+            "_call_options._async_with_id",
+            "_patching._stepping_over.<locals>.stepping_over",
+            "_streams._tee",
+            "_streams._async_tee",
+            "_streams._Watched.iter_bytes",
+            "_streams._Watched.aiter_bytes",
+            "_streams._Watched.iter_raw",
+            "_streams._Watched.aiter_raw",
+            "_streams._Watched.close",
+            "_streams._Watched.aclose",
+            "_streams._Watched.__reduce_ex__",
+        ),
+        "finalizers, in which the last resort stands": (
+            "_streams.Watch.__del__",
+            "_unawaited.Unawaited.__del__",
+            "_call_options._InScope.__del__",
+            "_receipts.remember.<locals>.<lambda>",
+        ),
+        "the body of a thread, in which the last resort stands": ("_worker.Worker._run", "_lanes.Lane._run"),
+        "the last resort": ("_guard.report",),
+        "called by the user": (
+            "_install.install",
+            "_install.uninstall",
+            "_install.flush",
+            "_install.stats",
+            "_receipts.receipt_of",
+            "_scope.suppress",
+            "_scope.scope.__init__",
+            "_scope.scope.__enter__",
+            "_scope.scope.__exit__",
+        ),
+    }.items()
+    for name in names
+}
 NOT_REACHED: dict[str, str] = {}
 
 

@@ -56,10 +56,11 @@ class JsonlExporter:
 
 
 def open_exporter(target: str, settings: Settings) -> JsonlExporter:
-    return JsonlExporter(Path(target).expanduser())
+    return JsonlExporter(Path(target))
 
 
-def check(target: str, settings: Settings) -> None:
-    """Refuse `jsonl:` without a path."""
+def check(target: str, settings: Settings) -> str:
+    """The path in full: the program may change its directory before the first record."""
     if not target:
         raise InvalidArgument("to", "jsonl: needs a path, for example jsonl:calls.jsonl")
+    return os.path.abspath(os.path.expanduser(target))

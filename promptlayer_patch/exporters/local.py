@@ -6,6 +6,7 @@ import os
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
+from promptlayer_patch._imports import importing
 from promptlayer_patch.records import Delivered, Delivery, Record, Rejected, TryLater
 
 if TYPE_CHECKING:
@@ -24,18 +25,23 @@ def open_exporter(target: str, settings: _Settings) -> LocalExporter:
     return LocalExporter(os.path.expanduser(target or settings.local_db))
 
 
+def check(target: str, settings: _Settings) -> str:
+    """The path in full: the program may change its directory before the first record."""
+    return os.path.abspath(os.path.expanduser(target)) if target else ""
+
+
 class LocalExporter:
     """Stores records in one SQLite file; each gets its request id at once."""
 
     def __init__(self, path: str) -> None:
-        # Made absolute now, as the program may change its directory before the first record.
         self.path = os.path.abspath(path)
         self._store: Store | None = None
 
     def export(self, batch: Sequence[Record]) -> list[Delivery]:
         """Store the batch; a record that cannot be stored is rejected alone."""
         # Imported by the first record: sqlite3 is no part of the program's start-up time.
-        from promptlayer_patch.store import Store, StoreError, StoreUnavailable, Unstorable
+        with importing():
+            from promptlayer_patch.store import Store, StoreError, StoreUnavailable, Unstorable
 
         try:
             if self._store is None:

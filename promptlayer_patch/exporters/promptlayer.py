@@ -56,9 +56,10 @@ def open_exporter(target: str, settings: Settings) -> PromptLayerExporter:
     return PromptLayerExporter(target.rstrip("/") or settings.base_url, settings.api_key or "")
 
 
-def check(target: str, settings: Settings) -> None:
+def check(target: str, settings: Settings) -> str:
     """Refuse an address that is none, and `promptlayer:` without a key."""
     if target:
         checked_url("to", target)
     if settings.api_key is None:
         raise InvalidArgument("api_key", "promptlayer: needs a key; pass api_key or set PROMPTLAYER_API_KEY")
+    return target

@@ -374,7 +374,9 @@ async def call_cancelled(user: User) -> Any:
 
     user.client._client.event_hooks = {"request": [wait_forever]}
     task = asyncio.create_task(user.chat())
-    await asked.wait()
+    waiting = asyncio.create_task(asked.wait())
+    await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
     task.cancel()
     await task
 

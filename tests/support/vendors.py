@@ -1,7 +1,7 @@
 """Other tools that patch openai, each the way such tools do it, to see that we get along in any order.
 
-Every vendor counts the calls that pass it. `removed` tells what became of its wrapper: taken out by itself,
-or lost because another tool took it along.
+Every vendor counts the calls that pass it. They do not always get along with each other: one may take the
+wrapper of another along when it leaves. `in_place` tells what is really there.
 """
 
 from __future__ import annotations
@@ -53,15 +53,16 @@ class Closure(Vendor):
 
     def install(self, owner: type, name: str) -> None:
         self._found = self._find(owner, name)
-        found = self._found
+        self.mark = self._around(self._found)
+        setattr(owner, name, self.mark)
 
+    def _around(self, found: Any) -> Any:
         @functools.wraps(found)
         def closure(*args: Any, **kwargs: Any) -> Any:
             self.calls += 1
             return found(*args, **kwargs)
 
-        self.mark = closure
-        setattr(owner, name, closure)
+        return closure
 
     def remove(self, owner: type, name: str) -> None:
         setattr(owner, name, self._found)
@@ -72,6 +73,18 @@ class Getattr(Closure):
 
     def _find(self, owner: type, name: str) -> Any:
         return getattr(owner, name)
+
+
+class Plain(Getattr):
+    """The same, and the function does not say what it wraps."""
+
+    def _around(self, found: Any) -> Any:
+        def closure(*args: Any, **kwargs: Any) -> Any:
+            self.calls += 1
+            return found(*args, **kwargs)
+
+        closure.beneath = found  # type: ignore[attr-defined]  # for `chain` below
+        return closure
 
 
 class OpenTelemetry(Vendor):
@@ -91,6 +104,7 @@ VENDORS: dict[str, Callable[[], Vendor]] = {
     "wrapt": Wrapt,
     "closure": Closure,
     "getattr": Getattr,
+    "plain": Plain,
     "opentelemetry": OpenTelemetry,
 }
 
@@ -104,9 +118,10 @@ def chain(owner: type, name: str) -> Iterator[Any]:
         parent = getattr(function, "_self_parent", None)
         if parent is not None:
             yield parent
-        if not hasattr(function, "__wrapped__"):
+        beneath = getattr(function, "__wrapped__", None) or vars(function).get("beneath")
+        if beneath is None:
             return
-        function = function.__wrapped__
+        function = beneath
     raise AssertionError("an endless chain of wrappers")
 
 
