@@ -43,3 +43,33 @@ class Arrival:
                 # Anything raised here would fail the user's own import.
                 report(f"preparing to patch {name}", fault)
         return None
+
+
+class Settling:
+    """Calls `announce(module)` when the module `name`, which is being imported now, has been."""
+
+    def __init__(self, name: str, announce: Callable[[ModuleType], None]) -> None:
+        self._name = name
+        self._announce = announce
+
+    def wait(self) -> None:
+        sys.meta_path.insert(0, self)
+
+    def find_spec(
+        self, name: str, path: Sequence[str] | None = None, target: ModuleType | None = None
+    ) -> Any:
+        """Asked for every module that is imported from now on: an occasion to look."""
+        try:
+            module = sys.modules.get(self._name)
+            if (module is None or not is_unfinished(module)) and self in sys.meta_path:
+                sys.meta_path.remove(self)
+                if module is not None:
+                    self._announce(module)
+        except Exception as fault:
+            report(f"waiting for {self._name}", fault)
+        return None
+
+
+def is_unfinished(module: ModuleType) -> bool:
+    """Whether a module that is in `sys.modules` is still being executed."""
+    return bool(getattr(module.__spec__, "_initializing", False))

@@ -50,8 +50,9 @@ class Backlog:
     def take(self, most: int) -> list[Parcel]:
         """The oldest of the queue, to be delivered now."""
         with self.lock:
-            self._in_flight = [self._queue.popleft() for _ in range(min(most, len(self._queue)))]
-            return list(self._in_flight)
+            taken = [self._queue.popleft() for _ in range(min(most, len(self._queue)))]
+            self._in_flight += taken
+            return taken
 
     def settle(
         self, batch: Sequence[Parcel], deliveries: Sequence[Delivery]
@@ -60,6 +61,8 @@ class Backlog:
         outcomes: list[tuple[Parcel, Delivered | Rejected]] = []
         with self.lock:
             still_ours = {id(parcel) for parcel in self._in_flight}
+            settled = {id(parcel) for parcel in batch}
+            self._in_flight = [parcel for parcel in self._in_flight if id(parcel) not in settled]
             for parcel, delivery in zip(batch, deliveries, strict=True):
                 if id(parcel) not in still_ours:
                     continue  # given up while it was under way
@@ -73,7 +76,6 @@ class Backlog:
                         self._rejected += 1
                 self._bytes -= parcel.size
                 outcomes.append((parcel, delivery))
-            self._in_flight = []
         return outcomes
 
     def put_off(self) -> None:

@@ -45,6 +45,7 @@ class Call:
         "options",
         "outer_error",
         "output_size",
+        "passed",
         "pid",
         "raw_encoded",
         "receipt",
@@ -83,6 +84,7 @@ class Call:
         self.keeps_base64 = False
         self.client_type: type | None = None
         self.options: Any = None
+        self.passed: Mapping[str, Any] | None = None
         self.url: Any = None
         self.headers: Any = None
         self.request_body: bytes | None = None
@@ -117,6 +119,7 @@ class Call:
         if self.claimed:
             return False
         self.claimed = True
+        self.passed = None
         self.client_type = type(client)
         self.options = options
         return True

@@ -166,7 +166,12 @@ class Capture:
             return wrapped(*args, **kwargs)
         call, ends = None, False
         try:
-            call, ends = self._departing(instance, args[1] if len(args) > 1 else kwargs["options"])
+            if instance is None:  # called as a plain function by another tool
+                instance, *args_of_it = args
+            else:
+                args_of_it = list(args)
+            options = args_of_it[1] if len(args_of_it) > 1 else kwargs["options"]
+            call, ends = self._departing(instance, options)
         except Exception as fault:
             report("following a request", fault)
         if call is None:
@@ -193,7 +198,7 @@ class Capture:
         """The wrapper for the client's `_process_response`, sync or async: the last attempt's response."""
         if self.active:
             try:
-                self._arrived(instance, kwargs)
+                self._arrived(args[0] if instance is None else instance, kwargs)
             except Exception as fault:
                 report("keeping a response", fault)
         return wrapped(*args, **kwargs)
@@ -205,9 +210,13 @@ class Capture:
             return None
         helper = named_by_helper(kwargs.get("extra_headers"))
         current = CURRENT.get()
-        if current is not None and current.name == helper and not current.claimed:
-            return None  # the helper itself is followed already: early `parse` calls `create`
+        if current is not None and not current.claimed:
+            if current.name == helper:
+                return None  # the helper itself is followed already: early `parse` calls `create`
+            if current.name == name and _same(current.passed, kwargs):
+                return None  # we are wrapped twice, around a plain function of another tool
         call = self._open(helper or name, kind, extra)
+        call.passed = kwargs
         call.keeps_base64 = kwargs.get("encoding_format") == "base64"
         if not self.tapped:
             call.untapped(getattr(resource, "_client", None), kwargs)
@@ -262,3 +271,12 @@ class Capture:
         elif call.open:
             call.claim(client, options)
             keep(call, response, kwargs)
+
+
+def _same(passed: Mapping[str, Any] | None, arguments: Mapping[str, Any]) -> bool:
+    """Whether these are the very objects that were passed to the open call."""
+    return (
+        passed is not None
+        and passed.keys() == arguments.keys()
+        and all(arguments[key] is passed[key] for key in arguments)
+    )

@@ -11,8 +11,8 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-_FORK_WAITS_S = 2.0
-"""The longest a fork waits for an import of ours, of which there are three in the life of a process."""
+_FORK_WAITS_S = 5.0
+"""The longest a fork waits for an import of ours; there are two or three in the life of a process."""
 
 _lock = threading.RLock()
 

@@ -19,12 +19,17 @@ from promptlayer_patch._parcels import Stats
 from promptlayer_patch._pipeline import Pipeline
 from promptlayer_patch._settings import Destination, Settings, read_settings
 from promptlayer_patch.exporters import split
+from promptlayer_patch.records import Rejected
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
+    from promptlayer_patch._call import Call
     from promptlayer_patch._capture import Capture
     from promptlayer_patch._patching import Patcher
+
+
+_UNINSTALLED = "promptlayer_patch was uninstalled"
 
 
 def install(
@@ -127,6 +132,19 @@ class _Process:
         if before is not None:
             before.close()
 
+    def put(self, call: Call) -> None:
+        """Hand a finished call to what is installed now, which may not be what was when it began."""
+        pipeline = self.pipeline
+        if pipeline is None:
+            call.receipt.settle(Rejected(_UNINSTALLED))
+        else:
+            pipeline.put(call)
+
+    def urge(self) -> None:
+        pipeline = self.pipeline
+        if pipeline is not None:
+            pipeline.urge()
+
     def uninstall(self) -> None:
         with self._lock:
             before, self.pipeline = self.pipeline, None
@@ -134,11 +152,13 @@ class _Process:
             if self._capture is not None and self._patcher is not None:
                 self._capture.switch_off()
                 self._patcher.remove()
+                sys.modules["promptlayer_patch._streams"].tell_all(_UNINSTALLED)
         if before is not None:
             before.close()
 
     def _openai_arrives(self) -> None:
         """Load what is needed to patch openai; not before somebody imports it."""
+        from promptlayer_patch import _decoding  # noqa: F401  so that no thread of ours has to import it
         from promptlayer_patch._capture import Capture
         from promptlayer_patch._patching import Patcher, Routes
         from promptlayer_patch.instrumentation.openai import OPENAI
@@ -153,7 +173,7 @@ class _Process:
     def _switch_on(self, capture: Capture) -> None:
         pipeline, patcher = self.pipeline, self._patcher
         if pipeline is not None and patcher is not None:
-            capture.switch_on(self._settings, pipeline.put, pipeline.urge)
+            capture.switch_on(self._settings, self.put, self.urge)
             patcher.apply()
 
     def _in_forked_child(self) -> None:

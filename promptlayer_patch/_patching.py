@@ -15,6 +15,7 @@ from urllib.parse import urlsplit
 
 import wrapt
 
+from promptlayer_patch._arrival import Settling, is_unfinished
 from promptlayer_patch._guard import log, report, warn_once
 
 Wrapper = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
@@ -133,7 +134,9 @@ class Patcher:
         self._active = True
         for name in (self._table.client_module, *self._points):
             module = sys.modules.get(name)
-            if module is not None:
+            if module is not None and is_unfinished(module):
+                Settling(name, self._imported).wait()
+            elif module is not None:
                 self._imported(module)
             elif not self._listening:
                 # wrapt cannot forget a hook that has not fired; `_active` disarms it.
@@ -200,13 +203,12 @@ class Patcher:
                 self._wrap(owner, method, wrappers[method])
 
     def _wrap(self, owner: type, name: str, wrapper: Wrapper) -> None:
-        if not self._holds_ours(vars(owner)[name]):
+        # One of ours may be there that we took for gone: a mock had hidden it.
+        handle = next((step for step in _chain(vars(owner)[name]) if type(step) is _Wrapper), None)
+        if handle is None:
             handle = wrapt.wrap_object(owner, name, _Wrapper, (wrapper, owner))
+        if all(known is not handle for _, _, known in self._handles):
             self._handles.append((owner, name, handle))
-
-    def _holds_ours(self, function: Any) -> bool:
-        ours = [handle for _, _, handle in self._handles]
-        return any(step is handle for step in _chain(function) for handle in ours)
 
 
 def _defined_in(module: ModuleType, *names: str) -> Iterator[type]:

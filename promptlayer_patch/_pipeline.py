@@ -6,7 +6,6 @@ import time
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING
 
-from promptlayer_patch._imports import importing
 from promptlayer_patch._lanes import Lanes
 from promptlayer_patch._parcels import Stats
 from promptlayer_patch._settings import Destination, Settings
@@ -86,8 +85,7 @@ def _opener(destination: Destination, settings: Settings) -> Callable[[], Export
 
 
 def _decode(call: Call) -> Record:
-    with importing():
-        from promptlayer_patch._decoding import record_of  # not needed before the first record
+    from promptlayer_patch._decoding import record_of  # imported by now, together with what captures
 
     return record_of(call)
 

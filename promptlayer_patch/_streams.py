@@ -19,7 +19,7 @@ from typing import Any
 from promptlayer_patch._call import Call, ending_of, failure_of, is_cancellation, is_text
 from promptlayer_patch._closing import GENERATORS, HTTP_GENERATORS, OWN_ENDINGS, error_at
 from promptlayer_patch._guard import report
-from promptlayer_patch.records import Ending
+from promptlayer_patch.records import Ending, Rejected
 
 _KEY = "_promptlayer_watch"
 _STAMPS = 256
@@ -112,6 +112,14 @@ def abandon_all() -> None:
         left = reference()
         if left is not None:
             left.end(Ending.ABANDONED)
+
+
+def tell_all(reason: str) -> None:
+    """Tell who waits for the id of a stream that is still under way that it will not come."""
+    for reference in list(_under_way.values()):
+        left = reference()
+        if left is not None:
+            left.call.receipt.settle(Rejected(reason))
 
 
 def leave_to_parent() -> None:

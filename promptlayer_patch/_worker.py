@@ -117,7 +117,7 @@ class Worker:
         delivered = self.end(timeout_s)
         thread = self._thread
         self._bell.put(None)
-        if thread is not None and thread is not threading.current_thread():
+        if thread not in (None, threading.current_thread()) and thread.is_alive():
             thread.join(min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX))
         return delivered
 
@@ -135,12 +135,15 @@ class Worker:
         with self._lock:
             if self._thread is None:
                 thread = threading.Thread(target=self._run, name="promptlayer-worker", daemon=True)
+                # Seen before it runs only by a signal handler that comes in between, which must not
+                # start another; every other thread waits for the lock.
+                self._thread = thread
                 try:
                     thread.start()
                 except RuntimeError as fault:  # the interpreter shuts down, or there are no threads left
+                    self._thread = None
                     report("starting the delivery thread", fault)
                     return None
-                self._thread = thread
             return self._thread
 
     def _run(self) -> None:

@@ -757,32 +757,41 @@ def test_uninstall_while_openai_is_being_imported() -> None:
 def test_install_in_a_thread_while_another_imports_openai() -> None:
     """A server starts its parts side by side; neither waits for ever, and calls are recorded."""
     source = """
-    import sys, threading
+    import importlib.machinery, sys, threading
 
     class Waiting:
         def find_spec(self, name, path=None, target=None):
-            if name == "openai._base_client":
-                sys.meta_path.remove(self)
+            if name != "openai._base_client":
+                return None
+            sys.meta_path.remove(self)
+            spec = importlib.machinery.PathFinder.find_spec(name, path)
+            execute = spec.loader.exec_module
+
+            def waiting(module):
                 reached.set()
-                installed.wait(5)
+                print("installed meanwhile:", installed.wait(20))
+                execute(module)
+
+            spec.loader.exec_module = waiting
+            return spec
 
     sys.meta_path.insert(0, Waiting())
     reached, installed = threading.Event(), threading.Event()
 
     def installing():
-        reached.wait(5)
+        reached.wait(20)
         promptlayer_patch.install(to=sink)
         installed.set()
 
     thread = threading.Thread(target=installing)
     thread.start()
     client = made()
-    thread.join(10)
-    print(installed.is_set(), thread.is_alive())
+    thread.join()
     ask(client)
+    client.post("/chat/completions", cast_to=object, body={})
     show()
     """
-    assert printed(PRELUDE + dedent(source)) == ["True False", *ONE]
+    assert printed(PRELUDE + dedent(source)) == ["installed meanwhile: True", f"{ONE[0]} {ONE[0]}"]
 
 
 def test_a_program_that_ends_with_us_in_place_says_nothing() -> None:

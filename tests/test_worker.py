@@ -737,6 +737,27 @@ def test_collections_in_the_midst_of_put_put_as_well(desks: Desks) -> None:
     assert desk.stats == Stats(recorded=600, delivered=600)
 
 
+def test_an_interruption_while_the_thread_starts_starts_no_second_one(
+    desks: Desks, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`Thread.start` waits, and while it waits signal handlers run on the same thread."""
+    start, started = threading.Thread.start, []
+
+    def interrupted(thread: threading.Thread) -> None:
+        start(thread)
+        started.append(thread)
+        if len(started) == 1:
+            desk.put()
+            desk.worker.urge()
+
+    desk = desks()
+    monkeypatch.setattr(threading.Thread, "start", interrupted)
+    desk.put()
+    assert desk.worker.flush(PATIENCE_S)
+    assert len(started) == 1
+    assert desk.stats == Stats(recorded=2, delivered=2)
+
+
 SIGNALS = """
 import signal, sys, faulthandler
 from tests.test_worker import Desk, PATIENCE_S

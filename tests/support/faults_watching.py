@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import io
 import logging
 import sys
@@ -39,11 +40,19 @@ class Outcome:
     """What nobody should see: on stderr, from threads, from finalizers, from the event loop."""
 
     def differences(self, bare: Outcome) -> list[str]:
+        """What is not as it is without us, in few words."""
         return [
-            f"{name}: {ours!r}, bare {theirs!r}"
+            f"{name}: {_short(ours)}, bare {_short(theirs)}"
             for name, theirs in vars(bare).items()
             if (ours := getattr(self, name)) != theirs
         ]
+
+
+def _short(thing: Any) -> str:
+    if isinstance(thing, dict):
+        return f"{thing['type'].__name__}({thing['text']})"
+    text = repr(thing)
+    return text if len(text) < 200 else f"{text[:80]} ... {text[-110:]}"
 
 
 def observe(run: tuple[str, bool], *, installed: bool) -> Outcome:
@@ -61,6 +70,7 @@ def observe(run: tuple[str, bool], *, installed: bool) -> Outcome:
         del user
         if installed:
             leave(outcome)
+        gc.collect()
     if name == "gathered_calls":
         outcome.log.sort()  # which of them goes first is nobody's business
     return outcome

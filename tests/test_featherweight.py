@@ -1,0 +1,305 @@
+"""What `install()` costs before anything happens: no heavy import, no thread, no file, no hook but one."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from textwrap import dedent
+
+import pytest
+
+from tests.support.programs import printed
+
+HEAVY = [
+    "asyncio",
+    "email",
+    "http.client",
+    "httpx",
+    "httpx2",
+    "multiprocessing",
+    "openai",
+    "pydantic",
+    "requests",
+    "socket",
+    "sqlite3",
+    "ssl",
+    "subprocess",
+    "tempfile",
+    "urllib3",
+    "wrapt",
+]
+LIGHT = """
+import __future__, atexit, collections.abc, contextlib, contextvars, dataclasses, enum, functools, importlib
+import inspect, itertools, json, logging, math, os, pathlib, pkgutil, queue, random, re, sys, textwrap
+import threading, time, traceback, types, typing, urllib.parse, warnings, weakref
+"""
+"""The parts of the standard library that `install()` may load, and with them what they load themselves."""
+DESTINATIONS = {
+    "promptlayer": "to='promptlayer:', api_key='pl_0'",
+    "local": "to='local:'",
+    "local file": "to='local:' + path",
+    "jsonl": "to='jsonl:' + path",
+    "memory": "to='memory:'",
+    "console": "to='console:'",
+    "object": "to=Exporter()",
+    "several": "to=['memory:', 'jsonl:' + path, 'local:' + path, 'promptlayer:'], api_key='pl_0'",
+    "key only": "api_key='pl_0'",
+    "tagged": "to='memory:', tags=['a'], metadata={'a': 'b'}, base_url='http://a.test'",
+}
+INSTALL = """
+import sys
+path = sys.argv[1]
+class Exporter:
+    def export(self, batch): return []
+    def close(self): pass
+{first}
+import promptlayer_patch
+promptlayer_patch.install({arguments})
+{then}
+"""
+CLIENT = """
+import openai, openai._base_client as base
+http = getattr(base, "httpx2", None) or base.httpx
+transport = http.MockTransport(lambda request: http.Response(200, json={"id": "x", "choices": []}))
+client = openai.OpenAI(api_key="k", http_client=http.Client(transport=transport))
+def ask():
+    client.chat.completions.create(model="m", messages=[])
+"""
+destinations = pytest.mark.parametrize("arguments", DESTINATIONS.values(), ids=DESTINATIONS)
+
+
+def installing(arguments: str, *, first: str = "", then: str = "") -> str:
+    return INSTALL.format(arguments=arguments, first=dedent(first), then=dedent(then))
+
+
+def loaded(source: str, path: object) -> set[str]:
+    """The modules that are there when `source` has run."""
+    lines = printed(source + "\nimport json, sys; print(json.dumps(sorted(sys.modules)))\n", path)
+    return set(json.loads(lines[-1]))
+
+
+@pytest.fixture(scope="module")
+def light() -> set[str]:
+    return loaded(LIGHT, "-")
+
+
+@destinations
+def test_install_loads_nothing_heavy(arguments: str, light: set[str], tmp_path: object) -> None:
+    """A program that may never call OpenAI does not pay for it at start-up."""
+    modules = loaded(installing(arguments), f"{tmp_path}/here")
+    assert sorted(set(HEAVY) & modules) == []
+    assert sorted(name for name in modules - light if name.partition(".")[0] != "promptlayer_patch") == []
+
+
+def test_importing_the_package_alone_loads_nothing_heavy(light: set[str]) -> None:
+    modules = loaded("import promptlayer_patch", "-")
+    assert sorted(set(HEAVY) & modules) == []
+    assert sorted(name for name in modules - light if name.partition(".")[0] != "promptlayer_patch") == []
+
+
+def test_the_names_of_heavy_modules_are_right() -> None:
+    """A name that was mistyped would be absent for ever."""
+    optional = {"httpx", "httpx2"}
+    assert [name for name in HEAVY if name not in optional and importlib.util.find_spec(name) is None] == []
+
+
+@destinations
+def test_install_starts_no_thread_and_opens_nothing(arguments: str, tmp_path: object) -> None:
+    """The thread comes with the first record, and so do files and connections."""
+    first = """
+    import threading
+    seen = []
+    reading = ("r", "rb", None)
+    loud = ("socket.", "subprocess.", "os.mkdir", "os.remove", "os.rename", "sqlite3.", "os.putenv")
+    def watch(event, args):
+        if event.startswith(loud) or (event == "open" and args[1] not in reading and args[2] & 3):
+            seen.append((event, str(args[0])))
+    sys.dont_write_bytecode = True
+    sys.addaudithook(watch)
+    """
+    then = """
+    print(seen, [thread.name for thread in threading.enumerate()])
+    """
+    lines = printed(installing(arguments, first=first, then=then), f"{tmp_path}/here")
+    assert lines == ["[] ['MainThread']"]
+
+
+def test_install_changes_nothing_of_the_process() -> None:
+    """Hooks, filters, signals and logging are the application's."""
+    first = """
+    import atexit, gc, logging, signal, socket, threading, warnings
+    import promptlayer_patch
+
+    def process():
+        return {
+            "hooks": (sys.excepthook, sys.unraisablehook, threading.excepthook, sys.displayhook),
+            "tracing": (sys.gettrace(), sys.getprofile(), sys.getswitchinterval()),
+            "recursion": sys.getrecursionlimit(),
+            "signals": [signal.getsignal(one) for one in signal.valid_signals()],
+            "warnings": list(warnings.filters),
+            "handlers": (list(logging.root.handlers), logging.root.level, logging.lastResort),
+            "logger": (logging.getLoggerClass(), logging.getLogRecordFactory()),
+            "own logger": (list(logging.getLogger("promptlayer_patch").handlers), logging.NOTSET),
+            "collector": (gc.isenabled(), gc.get_threshold(), list(gc.callbacks)),
+            "path": (list(sys.path), list(sys.path_hooks)),
+            "timeout": socket.getdefaulttimeout(),
+        }
+
+    before, finders = process(), list(sys.meta_path)
+    """
+    then = """
+    print([name for name, value in process().items() if value != before[name]])
+    added = [type(finder).__module__ for finder in sys.meta_path if finder not in finders]
+    print(added)
+    promptlayer_patch.uninstall()
+    print(sys.meta_path == finders)
+    """
+    lines = printed(installing("to='memory:'", first=first, then=then), "-")
+    assert lines == ["[]", "['promptlayer_patch._arrival']", "True"]
+
+
+def test_wrapt_comes_with_openai() -> None:
+    """It is loaded when openai is, which loads the costly part of what wrapt needs anyway."""
+    then = """
+    print("wrapt" in sys.modules)
+    import openai
+    print("wrapt" in sys.modules)
+    """
+    assert printed(installing("to='memory:'", then=then), "-") == ["False", "True"]
+
+
+@pytest.mark.parametrize("step", ["import openai", CLIENT, CLIENT + "client.chat.completions"])
+def test_openai_loads_what_it_loads_without_us(step: str) -> None:
+    """It loads its resources one by one, when they are first used; we do not reach ahead."""
+    bare = loaded(step, "-")
+    ours = loaded(installing("to='memory:'", then=step), "-")
+    assert sorted(bare - ours) == []
+    families = {"promptlayer_patch", "wrapt", "_wrapt"}
+    added = {name for name in ours - bare if name.partition(".")[0] not in families}
+    assert sorted(name for name in added if name.partition(".")[0] == "openai") == []
+    assert sorted(set(HEAVY) & added) == []
+    assert len(added) < 10
+
+
+def test_the_thread_comes_with_the_first_record() -> None:
+    """And not with the first client, or with a call that leaves none."""
+    then = """
+    import threading
+
+    def ours():
+        return [one.name for one in threading.enumerate() if one.name.startswith("promptlayer")]
+
+    print(ours())
+    client.models.with_raw_response.list()
+    promptlayer_patch.flush()
+    promptlayer_patch.stats()
+    print(ours())
+    ask()
+    promptlayer_patch.flush()
+    print(ours())
+    promptlayer_patch.uninstall()
+    print(ours())
+    """
+    lines = printed(installing("to='memory:'", then=CLIENT + dedent(then)), "-")
+    assert lines == ["[]", "[]", "['promptlayer-worker']", "[]"]
+
+
+def test_what_delivery_needs_is_loaded_by_delivery(tmp_path: object) -> None:
+    """`requests` and SQLite come on the worker's thread, when there is something to deliver."""
+    then = """
+    print([name for name in ("sqlite3", "requests") if name in sys.modules])
+    ask()
+    promptlayer_patch.flush()
+    print([name for name in ("sqlite3", "requests") if name in sys.modules])
+    """
+    source = installing("to='local:' + path", then=CLIENT + dedent(then))
+    assert printed(source, f"{tmp_path}/requests.db") == ["[]", "['sqlite3']"]
+
+
+# Looking for openai, and faults of ours while it is imported
+
+
+def test_looking_for_openai_is_harmless() -> None:
+    """Many libraries ask whether openai is there; the answer is the same, and openai is not imported."""
+    look = """
+    import importlib.metadata, importlib.util, pkgutil
+    for name in ("openai", "openai", "openai_no_such", "json"):
+        found = importlib.util.find_spec(name)
+        print(name, found and (found.name, found.origin, type(found.loader).__name__))
+    print(importlib.metadata.version("openai"), "openai" in sys.modules)
+    print(any(one.name == "openai" for one in pkgutil.iter_modules()), "openai" in sys.modules)
+    try:
+        import openai_no_such
+    except ImportError as error:
+        print(error)
+    """
+    bare = printed("import sys\n" + dedent(look), "-")
+    assert printed(installing("to='memory:'", then=look), "-") == bare
+    assert bare[0].startswith("openai ('openai'")
+
+
+def test_where_openai_is_absent_nothing_happens() -> None:
+    then = """
+    sys.modules["openai"] = None
+    try:
+        import openai
+    except ImportError as error:
+        print(type(error).__name__)
+    promptlayer_patch.install(to="memory:")
+    promptlayer_patch.uninstall()
+    """
+    assert printed(installing("to='memory:'", then=then), "-") == ["ModuleNotFoundError"]
+
+
+@pytest.mark.parametrize("missing", ["wrapt", "promptlayer_patch._capture", "promptlayer_patch._patching"])
+def test_a_fault_of_ours_does_not_break_the_import_of_openai(missing: str) -> None:
+    """An exception in our hook is told in the log; the import and the calls go on, at first without us."""
+    then = f"""
+    import logging
+    lines = []
+    handler = logging.Handler()
+    handler.emit = lambda record: lines.append(record.getMessage())
+    logging.getLogger("promptlayer_patch").addHandler(handler)
+    sys.modules[{missing!r}] = None
+    import openai
+    del sys.modules[{missing!r}]
+    print(len(lines), "your call was not affected" in "".join(lines))
+    """
+    recovers = """
+    ask()
+    promptlayer_patch.install(to="memory:")
+    ask()
+    promptlayer_patch.flush()
+    print(promptlayer_patch.stats().recorded)
+    """
+    source = installing("to='memory:'", then=dedent(then) + CLIENT + dedent(recovers))
+    assert printed(source, "-") == ["1 True", "1"]
+
+
+@pytest.mark.parametrize("module", ["openai._client", "openai.resources.chat.completions"])
+def test_an_openai_we_do_not_know_still_works(module: str) -> None:
+    """A class that moved or is no longer a class must not break the import; calls go on."""
+    then = """
+    import importlib.machinery
+
+    class Changing:
+        def find_spec(self, name, path=None, target=None):
+            if name not in (MODULE, MODULE + ".completions"):
+                return None
+            spec = importlib.machinery.PathFinder.find_spec(name, path)
+            execute = spec.loader.exec_module
+
+            def changed(module):
+                execute(module)
+                for gone in ("AsyncOpenAI", "AsyncCompletions"):
+                    if gone in vars(module) and vars(module)[gone].__module__ == module.__name__:
+                        vars(module)[gone].__module__ = "elsewhere"
+
+            spec.loader.exec_module = changed
+            return spec
+
+    sys.meta_path.insert(0, Changing())
+    """
+    source = installing("to='memory:'", then=then.replace("MODULE", repr(module)) + "{client}")
+    lines = printed(source.replace("{client}", CLIENT + "ask()\nprint('asked')\n"), "-")
+    assert lines == ["asked"]
