@@ -54,6 +54,7 @@ class Worker:
         self._lock = backlog.lock
         self._bell: SimpleQueue[None] = SimpleQueue()
         self._thread: threading.Thread | None = None
+        self._ended = threading.Lock()
         self._idle = True
         self._urgent = False
         self._gave_up = False
@@ -115,10 +116,12 @@ class Worker:
         with self._lock:
             self._closing = True
         delivered = self.end(timeout_s)
-        thread = self._thread
         self._bell.put(None)
-        if thread not in (None, threading.current_thread()) and thread.is_alive():
-            thread.join(min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX))
+        if self._thread not in (None, threading.current_thread()):
+            # Not `join`, which cannot be called before the thread has been started.
+            left_s = min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX)
+            if self._ended.acquire(timeout=left_s):
+                self._ended.release()
         return delivered
 
     def stats(self) -> Stats:
@@ -133,20 +136,24 @@ class Worker:
 
     def _start(self) -> threading.Thread | None:
         with self._lock:
-            if self._thread is None:
-                thread = threading.Thread(target=self._run, name="promptlayer-worker", daemon=True)
-                # Seen before it runs only by a signal handler that comes in between, which must not
-                # start another; every other thread waits for the lock.
-                self._thread = thread
-                try:
-                    thread.start()
-                except RuntimeError as fault:  # the interpreter shuts down, or there are no threads left
-                    self._thread = None
-                    report("starting the delivery thread", fault)
-                    return None
-            return self._thread
+            if self._thread is not None:
+                return self._thread  # running, or being started, perhaps further up this very stack
+            ended = threading.Lock()
+            ended.acquire()
+            self._ended = ended
+            thread = threading.Thread(target=self._run, args=(ended,), name="promptlayer-worker", daemon=True)
+            self._thread = thread
+        try:
+            # Not under the lock: this waits for the new thread, and a collection there may want to put.
+            thread.start()
+        except RuntimeError as fault:  # the interpreter shuts down, or there are no threads left
+            with self._lock:
+                self._thread = None
+            report("starting the delivery thread", fault)
+            return None
+        return thread
 
-    def _run(self) -> None:
+    def _run(self, ended: threading.Lock) -> None:
         try:
             while self._deliver_next():
                 pass
@@ -155,6 +162,7 @@ class Worker:
             with self._lock:
                 self._thread = None
                 self._idle = True
+            ended.release()
 
     def _deliver_next(self) -> bool:
         """Wait for a batch and deliver it; false when the worker is closing and nothing is left."""
