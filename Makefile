@@ -41,7 +41,7 @@ record: $(VENV)/.test
 
 clean:
 	rm -rf .venv .venvs build dist *.egg-info htmlcov .coverage* \
-		.pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache
+		.pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache .grimp_cache
 	find promptlayer_patch tests -type d -name __pycache__ -prune -exec rm -rf {} +
 
 # A stamp for each set of packages, so that a second run needs no index; the larger sets contain the smaller.

@@ -61,7 +61,7 @@ class Settling:
         """Asked for every module that is imported from now on: an occasion to look."""
         try:
             module = sys.modules.get(self._name)
-            if (module is None or not is_unfinished(module)) and self in sys.meta_path:
+            if not is_unfinished(module) and self in sys.meta_path:
                 sys.meta_path.remove(self)
                 if module is not None:
                     self._announce(module)
@@ -70,6 +70,6 @@ class Settling:
         return None
 
 
-def is_unfinished(module: ModuleType) -> bool:
+def is_unfinished(module: object) -> bool:
     """Whether a module that is in `sys.modules` is still being executed."""
-    return bool(getattr(module.__spec__, "_initializing", False))
+    return bool(getattr(getattr(module, "__spec__", None), "_initializing", False))

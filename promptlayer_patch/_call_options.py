@@ -6,15 +6,14 @@ from collections.abc import Callable, Mapping
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
-from promptlayer_patch._guard import warn_once
+from promptlayer_patch._guard import quietly, report, warn_once
 from promptlayer_patch._settings import checked_tags
-from promptlayer_patch._unawaited import Unawaited, like
+from promptlayer_patch._unawaited import Unawaited, standing_for
 from promptlayer_patch.errors import PromptLayerError
 
 if TYPE_CHECKING:
     from promptlayer_patch._call import Call
     from promptlayer_patch._scope import scope
-    from promptlayer_patch.records import Receipt
 
 OURS = frozenset({"pl_tags", "return_pl_id"})
 RAW_HEADER = "X-Stainless-Raw-Response"
@@ -47,7 +46,7 @@ def hold(manager: Any, held: scope) -> None:
         if not attribute.endswith("__api_request"):
             continue
         if isinstance(request, CoroutineType):
-            setattr(manager, attribute, like(request, _in_scope(Unawaited(request, held), held)))
+            setattr(manager, attribute, standing_for(request, _in_scope, held, owner=held))
         else:
             setattr(manager, attribute, _InScope(request, held))
 
@@ -62,23 +61,31 @@ class _InScope:
         self._held = held
 
     def __call__(self) -> Any:
+        quietly("entering a scope", self._held.__enter__)
         try:
-            with self._held:
-                return self._request()
+            return self._request()
         finally:
-            self._held.unused()
+            _leave(self._held)
 
     def __del__(self) -> None:
-        self._held.unused()
+        try:
+            self._held.unused()
+        except Exception as fault:  # also if `__init__` never ran
+            report("dropping a stream that was never opened", fault)
 
 
 async def _in_scope(unawaited: Unawaited, held: scope) -> Any:
     coroutine, unawaited.coroutine = unawaited.coroutine, None
+    quietly("entering a scope", held.__enter__)
     try:
-        with held:
-            return await coroutine
+        return await coroutine
     finally:
-        held.unused()
+        _leave(held)
+
+
+def _leave(held: scope) -> None:
+    quietly("leaving a scope", held.__exit__)
+    quietly("settling a receipt", held.unused)
 
 
 def with_id(result: Any, call: Call | None, kwargs: dict[str, Any]) -> Any:
@@ -87,25 +94,31 @@ def with_id(result: Any, call: Call | None, kwargs: dict[str, Any]) -> Any:
     if isinstance(headers, Mapping) and headers.get(RAW_HEADER) == "stream":
         warn_once("streaming id", "return_pl_id has no effect on with_streaming_response; use receipt_of()")
         return result
-    receipt = call.receipt if call is not None else None
     if isinstance(result, CoroutineType):
-        return like(result, _async_with_id(Unawaited(result), call, receipt))
-    if receipt is None or (call is not None and call.streaming):
-        return result, receipt
+        return standing_for(result, _async_with_id, call)
     try:
-        return result, receipt.request_id(_ID_TIMEOUT_S)
-    except PromptLayerError as problem:
-        warn_once("return_pl_id", "return_pl_id gives None: %s", problem)
+        if call is None or call.streaming:
+            return result, call.receipt if call is not None else None
+        return result, call.receipt.request_id(_ID_TIMEOUT_S)
+    except Exception as problem:
+        _explain(problem)
         return result, None
 
 
-async def _async_with_id(unawaited: Unawaited, call: Call | None, receipt: Receipt | None) -> Any:
+async def _async_with_id(unawaited: Unawaited, call: Call | None) -> Any:
     coroutine, unawaited.coroutine = unawaited.coroutine, None
     result = await coroutine
-    if receipt is None or (call is not None and call.streaming):
-        return result, receipt
     try:
-        return result, await receipt.arequest_id(_ID_TIMEOUT_S)
-    except PromptLayerError as problem:
-        warn_once("return_pl_id", "return_pl_id gives None: %s", problem)
+        if call is None or call.streaming:
+            return result, call.receipt if call is not None else None
+        return result, await call.receipt.arequest_id(_ID_TIMEOUT_S)
+    except Exception as problem:
+        _explain(problem)
         return result, None
+
+
+def _explain(problem: Exception) -> None:
+    if isinstance(problem, PromptLayerError):
+        warn_once("return_pl_id", "return_pl_id gives None: %s", problem)
+    else:
+        report("waiting for an id", problem)

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from functools import partial
+from types import CoroutineType
 from typing import Any, Protocol, TypeAlias
 
 from promptlayer_patch import _scope
@@ -98,6 +99,7 @@ class Capture:
                     raise  # before anything is sent
                 except Exception as fault:
                     report("reading pl_tags", fault)
+                    options = CallOptions((), bool(kwargs.get("return_pl_id")))
                 kwargs = {key: value for key, value in kwargs.items() if key not in OURS}
             return proceed(name, options, wrapped, instance, args, kwargs)
 
@@ -125,7 +127,7 @@ class Capture:
             return with_id(result, call, kwargs)
         except Exception as fault:
             report("waiting for an id", fault)
-            return result, None
+            return result if isinstance(result, CoroutineType) else (result, None)
 
     def _announce(
         self,

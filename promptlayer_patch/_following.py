@@ -10,7 +10,7 @@ from promptlayer_patch._call import CURRENT, Call
 from promptlayer_patch._guard import report
 from promptlayer_patch._keeping import keep_result
 from promptlayer_patch._receipts import remember
-from promptlayer_patch._unawaited import Unawaited, like
+from promptlayer_patch._unawaited import Unawaited, standing_for
 from promptlayer_patch.records import Ending
 
 
@@ -35,7 +35,11 @@ def follow(
     finally:
         CURRENT.reset(token)
     if isinstance(result, CoroutineType):
-        return like(result, _follow_async(Unawaited(result, call), call, ends))
+        try:
+            return standing_for(result, _follow_async, call, ends, owner=call)
+        except Exception as fault:
+            report("following a coroutine", fault)
+            return result
     try:
         if ends:
             _returned(call, result)

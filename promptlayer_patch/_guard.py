@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import traceback
+from collections.abc import Callable
 
 log = logging.getLogger("promptlayer_patch")
 
@@ -26,11 +27,22 @@ def report(doing: str, fault: BaseException) -> None:
         pass
 
 
+def quietly(doing: str, step: Callable[..., object], *arguments: object) -> None:
+    """Take one step; a fault in it is reported. For steps that are off the way of the user's calls."""
+    try:
+        step(*arguments)
+    except Exception as fault:
+        report(doing, fault)
+
+
 def warn_once(kind: str, message: str, *args: object) -> None:
-    """Log a WARNING the first time this kind of thing happens, DEBUG after that."""
-    level = logging.DEBUG if (kind, "") in _reported else logging.WARNING
-    _reported.add((kind, ""))
-    log.log(level, message, *args)
+    """Log a WARNING the first time this kind of thing happens, DEBUG after that. Never raises."""
+    try:
+        level = logging.DEBUG if (kind, "") in _reported else logging.WARNING
+        _reported.add((kind, ""))
+        log.log(level, message, *args)
+    except Exception:  # a broken log handler is not the host's problem
+        pass
 
 
 def forget_reports() -> None:

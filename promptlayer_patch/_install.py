@@ -14,10 +14,10 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from promptlayer_patch._arrival import Arrival
-from promptlayer_patch._guard import forget_reports, log
+from promptlayer_patch._guard import forget_reports, log, quietly, report
 from promptlayer_patch._parcels import Stats
 from promptlayer_patch._pipeline import Pipeline
-from promptlayer_patch._settings import Destination, Settings, read_settings
+from promptlayer_patch._settings import Destination, Settings, read_settings, shown_url
 from promptlayer_patch.exporters import split
 from promptlayer_patch.records import Rejected
 
@@ -76,7 +76,11 @@ def install(
     )
     argument = "to" if to is not None else "PROMPTLAYER_TO"
     destinations = tuple(_checked(destination, settings, argument) for destination in settings.to)
-    _process.install(replace(settings, to=destinations))
+    try:
+        _process.install(replace(settings, to=destinations))
+    except Exception as fault:
+        report("installing", fault)
+        _process.uninstall()
 
 
 def uninstall() -> None:
@@ -90,13 +94,21 @@ def uninstall() -> None:
 def flush(timeout_s: float = 5.0) -> bool:
     """Deliver everything that is queued now; false if `timeout_s` seconds were not enough."""
     pipeline = _process.pipeline
-    return pipeline.flush(timeout_s) if pipeline is not None else True
+    try:
+        return pipeline.flush(timeout_s) if pipeline is not None else True
+    except Exception as fault:
+        report("flushing", fault)
+        return False
 
 
 def stats() -> Stats:
     """What became of the records since `install()`, summed over all destinations."""
     pipeline = _process.pipeline
-    return pipeline.stats() if pipeline is not None else Stats()
+    try:
+        return pipeline.stats() if pipeline is not None else Stats()
+    except Exception as fault:
+        report("counting", fault)
+        return Stats()
 
 
 class _Process:
@@ -130,7 +142,7 @@ class _Process:
                 self._switch_on(self._capture)
             _say_where(settings)
         if before is not None:
-            before.close()
+            quietly("closing", before.close)
 
     def put(self, call: Call) -> None:
         """Hand a finished call to what is installed now, which may not be what was when it began."""
@@ -148,13 +160,14 @@ class _Process:
     def uninstall(self) -> None:
         with self._lock:
             before, self.pipeline = self.pipeline, None
-            self._arrival.forget()
+            quietly("uninstalling", self._arrival.forget)
             if self._capture is not None and self._patcher is not None:
-                self._capture.switch_off()
-                self._patcher.remove()
-                sys.modules["promptlayer_patch._streams"].tell_all(_UNINSTALLED)
+                quietly("switching off", self._capture.switch_off)
+                quietly("removing the wrappers", self._patcher.remove)
+                streams = sys.modules["promptlayer_patch._streams"]
+                quietly("settling receipts", streams.tell_all, _UNINSTALLED)
         if before is not None:
-            before.close()
+            quietly("closing", before.close)
 
     def _openai_arrives(self) -> None:
         """Load what is needed to patch openai; not before somebody imports it."""
@@ -180,16 +193,16 @@ class _Process:
         util = sys.modules.get("multiprocessing.util")
         if util is not None and self._at_exit:
             # The child of multiprocessing forgets all finalizers first; this is called after that.
-            util.register_after_fork(self, lambda process: _finalize(util, process._end))
+            quietly("forking", util.register_after_fork, self, lambda process: _finalize(util, process._end))
 
     def _end(self) -> None:
         """At interpreter exit: end the streams that are still open and deliver what can be."""
         streams = sys.modules.get("promptlayer_patch._streams")
         if streams is not None:
-            streams.abandon_all()
+            quietly("ending streams", streams.abandon_all)
         pipeline = self.pipeline
         if pipeline is not None:
-            pipeline.end()
+            quietly("delivering the rest", pipeline.end)
 
 
 def _at_the_end_of_a_multiprocessing_child(end: Callable[[], None]) -> None:
@@ -230,8 +243,8 @@ def _say_where(settings: Settings) -> None:
 
 def _place(destination: Destination, settings: Settings) -> str:
     match destination:
-        case "promptlayer:":
-            return settings.base_url
+        case str() if destination.startswith("promptlayer:"):
+            return shown_url(destination.partition(":")[2] or settings.base_url)
         case "local:":
             return f"the local store {settings.local_db}"
         case str():

@@ -115,9 +115,12 @@ class Lane:
         return self.exporter
 
     def _run(self) -> None:
-        while self._export_next():
-            pass
-        self.close()
+        try:
+            while self._export_next():
+                pass
+            self.close()
+        except BaseException as fault:
+            report("exporting", fault)
 
     def _export_next(self) -> bool:
         # A method of its own, so that no variable keeps a share alive while the next one is awaited.

@@ -10,7 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from types import FunctionType, ModuleType
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
 
 import wrapt
@@ -125,38 +125,39 @@ class Patcher:
         for point in table.points:
             for module in table.modules(point):
                 self._points.setdefault(module, []).append(point)
-        self._handles: list[tuple[type, str, _Wrapper]] = []
+        self._places: dict[tuple[type, str], None] = {}
         self._active = False
-        self._listening = False
+        self._listening: set[str] = set()
 
     def apply(self) -> None:
         """Patch what is imported, and the rest when it is; never imports anything of the library."""
         self._active = True
+        library = sys.modules.get(self._table.library)
+        if is_unfinished(library):
+            # Some of its modules are unfinished too, or being looked for; when it is there, so are they.
+            Settling(self._table.library, lambda _: self.apply() if self._active else None).wait()
         for name in (self._table.client_module, *self._points):
             module = sys.modules.get(name)
-            if module is not None and is_unfinished(module):
-                Settling(name, self._imported).wait()
-            elif module is not None:
-                self._imported(module)
-            elif not self._listening:
+            if module is None and name not in self._listening:
                 # wrapt cannot forget a hook that has not fired; `_active` disarms it.
                 wrapt.register_post_import_hook(self._imported, name)
-        self._listening = True
+                self._listening.add(name)
+            elif is_unfinished(module):
+                Settling(name, self._imported).wait()
+            elif getattr(module, "__spec__", None) is not None:  # else it is a stub of somebody's tests
+                self._imported(module)
 
     def remove(self) -> None:
         """Take our wrappers out, wherever they stand among the wrappers of others."""
         self._active = False
-        kept = []
-        for owner, name, handle in self._handles:
+        for owner, name in self._places:
             try:
-                _unwrap(owner, name, handle)
+                _strip(owner, name)
             except Exception as fault:
+                # Somebody's plain function stands on top and holds ours, so it must stay, switched off.
                 log.debug("%s.%s stays wrapped, switched off: %s", owner.__name__, name, type(fault).__name__)
-            if any(step is handle for step in _chain(vars(owner).get(name))):
-                kept.append((owner, name, handle))  # beneath somebody's plain function; used again by `apply`
-        self._handles = kept
 
-    def _imported(self, module: ModuleType) -> None:
+    def _imported(self, module: Any) -> None:
         if not self._active:
             return
         try:
@@ -203,12 +204,9 @@ class Patcher:
                 self._wrap(owner, method, wrappers[method])
 
     def _wrap(self, owner: type, name: str, wrapper: Wrapper) -> None:
-        # One of ours may be there that we took for gone: a mock had hidden it.
-        handle = next((step for step in _chain(vars(owner)[name]) if type(step) is _Wrapper), None)
-        if handle is None:
-            handle = wrapt.wrap_object(owner, name, _Wrapper, (wrapper, owner))
-        if all(known is not handle for _, _, known in self._handles):
-            self._handles.append((owner, name, handle))
+        self._places[owner, name] = None
+        if _ours_in(vars(owner)[name]) is None:
+            wrapt.wrap_object(owner, name, _Wrapper, (wrapper, owner))
 
 
 def _defined_in(module: ModuleType, *names: str) -> Iterator[type]:
@@ -220,10 +218,20 @@ def _defined_in(module: ModuleType, *names: str) -> Iterator[type]:
             yield found
 
 
-def _unwrap(owner: type, name: str, handle: _Wrapper) -> None:
-    while getattr(vars(owner).get(name), "_self_parent", None) is handle:
-        setattr(owner, name, handle.__wrapped__)  # the bound form of ours, put there as an "original"
-    wrapt.unwrap_object(owner, name, handle, missing_ok=True)
+def _strip(owner: type, name: str) -> None:
+    """Take every wrapper of ours out; raises if one stands beneath something that only holds it."""
+    while (ours := _ours_in(vars(owner).get(name))) is not None:
+        if getattr(vars(owner)[name], "_self_parent", None) is ours:
+            setattr(
+                owner, name, cast(Any, ours).__wrapped__
+            )  # its bound form, which somebody put back as the original
+        else:
+            wrapt.unwrap_object(owner, name, ours)
+
+
+def _ours_in(function: Any) -> _Wrapper | None:
+    # Looked for by type, since others may hide one of ours for a while and bring it back.
+    return next((step for step in _chain(function) if type(step) is _Wrapper), None)
 
 
 def _owner(client: type, method: str) -> type | None:

@@ -30,8 +30,8 @@ class Settings:
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
     api_key: str | None = field(default=None, repr=False)
-    base_url: str = DEFAULT_BASE_URL
-    to: tuple[Destination, ...] = ()
+    base_url: str = field(default=DEFAULT_BASE_URL, repr=False)
+    to: tuple[Destination, ...] = field(default=(), repr=False)
     fell_back: bool = False
     """No destination was chosen and there is no key, so records go to the local store."""
     local_db: str = ""
@@ -113,6 +113,12 @@ def _base_url(base_url: object) -> str:
     if base_url is not None:
         return checked_url("base_url", base_url)
     return checked_url("PROMPTLAYER_BASE_URL", os.environ.get("PROMPTLAYER_BASE_URL") or DEFAULT_BASE_URL)
+
+
+def shown_url(url: str) -> str:
+    """A URL as it may be logged: without a user name or password."""
+    parts = urlsplit(url)
+    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
 
 
 def checked_url(argument: str, url: object) -> str:

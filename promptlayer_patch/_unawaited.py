@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
+
+from promptlayer_patch._guard import report
 
 
 class Owner(Protocol):
@@ -20,18 +23,44 @@ class Unawaited:
 
     __slots__ = ("coroutine", "owner")
 
+    coroutine: Any
+    owner: Owner | None
+
     def __init__(self, coroutine: Any, owner: Owner | None = None) -> None:
         self.coroutine = coroutine
         self.owner = owner
 
     def __del__(self) -> None:
-        if self.coroutine is not None:
-            self.coroutine.close()
-            if self.owner is not None:
-                self.owner.unused()
+        try:
+            if self.coroutine is not None:
+                self.coroutine.close()
+                if self.owner is not None:
+                    self.owner.unused()
+        except Exception as fault:  # also if `__init__` never ran
+            report("closing an unawaited coroutine", fault)
 
 
-def like(theirs: Any, ours: Any) -> Any:
-    """Our coroutine under the name of the one it wraps, for warnings and debuggers."""
-    ours.__name__, ours.__qualname__ = theirs.__name__, theirs.__qualname__
+def standing_for(
+    theirs: Any,
+    awaiting: Callable[..., Coroutine[Any, Any, Any]],
+    *arguments: Any,
+    owner: Owner | None = None,
+) -> Any:
+    """`awaiting(Unawaited(theirs), *arguments)` under the name of `theirs`, for warnings and debuggers.
+
+    On a fault of ours it is `theirs` itself.
+    """
+    unawaited: Unawaited | None = None
+    ours: Any = None
+    try:
+        unawaited = Unawaited(theirs, owner)
+        ours = awaiting(unawaited, *arguments)
+        ours.__name__, ours.__qualname__ = theirs.__name__, theirs.__qualname__
+    except Exception as fault:
+        report("wrapping a coroutine", fault)
+        if unawaited is not None:
+            unawaited.coroutine = None  # it is the caller's again
+        if ours is not None:
+            ours.close()
+        return theirs
     return ours

@@ -64,6 +64,11 @@ def request_id_in(answer: Any) -> int | None:
     return found if isinstance(found, int) and not isinstance(found, bool) else None
 
 
+def accepts(answer: Any) -> bool:
+    """Whether the server says it has the request, be it without telling its id."""
+    return isinstance(answer, Mapping) and answer.get("success") is True
+
+
 def message_in(answer: Any) -> str:
     """The server's own words about a failure, wherever its endpoints put them."""
     if isinstance(answer, Mapping):

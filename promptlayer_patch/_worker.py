@@ -157,12 +157,16 @@ class Worker:
         try:
             while self._deliver_next():
                 pass
-        finally:
+        except BaseException as fault:  # the next record starts a new thread
+            report("delivering", fault)
+        try:
             self._lanes.close()
-            with self._lock:
-                self._thread = None
-                self._idle = True
-            ended.release()
+        except BaseException as fault:
+            report("closing exporters", fault)
+        with self._lock:
+            self._thread = None
+            self._idle = True
+        ended.release()
 
     def _deliver_next(self) -> bool:
         """Wait for a batch and deliver it; false when the worker is closing and nothing is left."""

@@ -248,6 +248,35 @@ def test_where_openai_is_absent_nothing_happens() -> None:
     assert printed(installing("to='memory:'", then=then), "-") == ["ModuleNotFoundError"]
 
 
+STUBS = ["types.ModuleType('openai')", "types.SimpleNamespace()", "mock.MagicMock()", "None", "object()"]
+
+
+@pytest.mark.parametrize("stub", STUBS)
+def test_a_stubbed_openai_is_left_alone(stub: str) -> None:
+    """Test suites put all kinds of things in the place of openai; the next `install()` finds the real one."""
+    first = f"""
+    import types
+    from unittest import mock
+    names = ["openai", "openai._client", "openai.resources", "openai.resources.chat.completions"]
+    sys.modules.update({{name: {stub} for name in names}})
+    """
+    then = """
+    promptlayer_patch.install(to="memory:")
+    promptlayer_patch.uninstall()
+    promptlayer_patch.install(to="memory:")
+    for name in names:
+        del sys.modules[name]
+    """
+    recorded = """
+    promptlayer_patch.install(to="memory:")
+    ask()
+    promptlayer_patch.flush()
+    print(promptlayer_patch.stats().recorded)
+    """
+    source = installing("to='memory:'", first=first, then=dedent(then) + CLIENT + dedent(recorded))
+    assert printed(source, "-") == ["1"]
+
+
 @pytest.mark.parametrize("missing", ["wrapt", "promptlayer_patch._capture", "promptlayer_patch._patching"])
 def test_a_fault_of_ours_does_not_break_the_import_of_openai(missing: str) -> None:
     """An exception in our hook is told in the log; the import and the calls go on, at first without us."""

@@ -7,6 +7,7 @@ notice has to be what they notice without us.
 from __future__ import annotations
 
 import gc
+import pkgutil
 from collections.abc import Callable, Iterator
 
 import pytest
@@ -17,25 +18,16 @@ from promptlayer_patch.exporters.memory import MemoryExporter
 from tests.support.faults import Place, failing, places, reached
 from tests.support.faults_watching import RUNS, Outcome, observe, our_log, put_right
 
-MODULES = (
-    "_arrival",
-    "_call",
-    "_call_options",
-    "_capture",
-    "_closing",
-    "_decoding",
-    "_guard",
-    "_install",
-    "_keeping",
-    "_lanes",
-    "_parcels",
-    "_patching",
-    "_receipts",
-    "_scope",
-    "_streams",
-    "_unawaited",
-    "_worker",
-    "records",
+BESIDE_THE_WAY = {
+    "__main__": "the command line",
+    "cli": "the command line",
+    "_http": "exporters' own, on the worker's thread",
+    "_wire": "exporters' own, on the worker's thread",
+}
+MODULES = sorted(
+    module.name
+    for module in pkgutil.iter_modules(promptlayer_patch.__path__)
+    if not module.ispkg and module.name not in BESIDE_THE_WAY
 )
 PLACES = places(MODULES)
 
@@ -46,8 +38,8 @@ SHELLS: dict[str, str] = {
             "_capture.Capture._around.<locals>.wrapper",
             "_capture.Capture._call",
             "_capture.Capture._announce",
-            "_capture.Capture._follow",
-            "_capture.Capture._follow_async",
+            "_following.follow",
+            "_following._follow_async",
             "_capture.Capture.around_request",
             "_capture.Capture.around_attempt",
             "_capture.Capture.around_response",

@@ -842,17 +842,26 @@ def test_a_request_made_by_an_argument_is_a_call_of_its_own(inner: str, is_async
 
 
 @modes
-def test_a_request_made_by_an_argument_that_asks_no_model_leaves_no_record(is_async: bool) -> None:
+@pytest.mark.parametrize("inner", ["get", "post"])
+def test_a_request_made_by_an_argument_that_asks_no_model_leaves_no_record(
+    inner: str, is_async: bool
+) -> None:
     other = Wire().client()
 
     def messages() -> Iterator[Any]:
-        other.models.list()
+        if inner == "get":
+            other.models.list()
+        else:
+            other.files.create(file=b"{}", purpose="batch")
         yield from QUESTION["messages"]
 
     with installed() as sink:
-        make(CHAT, {**QUESTION, "messages": messages()}, is_async=is_async)
+        account, _ = make(CHAT, {**QUESTION, "messages": messages()}, is_async=is_async)
         assert recorded(sink) == [CREATE]
+        receipt = promptlayer_patch.receipt_of(account.value)
     assert sink.records[0].request["messages"] == QUESTION["messages"]
+    assert receipt is not None
+    assert receipt.record_id == sink.records[0].id
 
 
 @modes

@@ -43,5 +43,5 @@ def _tokens(record: Record) -> str:
     if not isinstance(usage, Mapping):
         return ""
     sent = usage.get("prompt_tokens", usage.get("input_tokens"))
-    received = usage.get("completion_tokens", usage.get("output_tokens", 0))
-    return f"{sent}+{received} tokens"
+    received = usage.get("completion_tokens", usage.get("output_tokens"))
+    return f"{sent}+{received or 0} tokens" if isinstance(sent, int) else ""

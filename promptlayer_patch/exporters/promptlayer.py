@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from promptlayer_patch._http import Answer, Connection
 from promptlayer_patch._settings import checked_url
-from promptlayer_patch._wire import TRACK_REQUEST, encoded, request_id_in, track_request
+from promptlayer_patch._wire import TRACK_REQUEST, accepts, encoded, request_id_in, track_request
 from promptlayer_patch.errors import InvalidArgument
 from promptlayer_patch.records import Delivered, Delivery, Record, Rejected, TryLater
 
@@ -44,9 +44,9 @@ def delivery_of(answer: Answer) -> Delivery:
     """What PromptLayer's answer means for the record."""
     if answer.status == 200:
         request_id = request_id_in(answer.data)
-        if request_id is not None:
+        if request_id is not None or accepts(answer.data):
             return Delivered(request_id)
-        return TryLater(reason="answered 200 without a request id")
+        return TryLater(reason="HTTP 200, but not PromptLayer's answer")
     if answer.status is None or answer.status >= 500 or answer.status in _WORTH_RETRYING:
         return TryLater(answer.retry_after_s, reason=answer.reason)
     return Rejected(answer.reason)

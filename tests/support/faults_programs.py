@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import copy
+import functools
 import gc
 import inspect
 from collections.abc import Awaitable, Callable
@@ -19,6 +20,7 @@ from tests.replay.playing import seen
 from tests.support.wire import (
     ASK,
     MODEL,
+    Reply,
     Wire,
     chat,
     chat_events,
@@ -354,14 +356,19 @@ async def call_amid_a_stream(user: User) -> Any:
 
 
 @program
-async def installed_again(user: User) -> Any:
-    first = seen(await user.chat())
-    if user.installed:
-        promptlayer_patch.uninstall()
-    second = seen(await user.chat())
-    if user.installed:
-        promptlayer_patch.install(to="memory:faults", shutdown_timeout_s=0.2)
-    return first, second, seen(await user.chat())
+async def transcript_as_text(user: User) -> Any:
+    """A plain string comes back, which cannot be referred to weakly."""
+    user.wire.answer = lambda _: Reply((b"It is seven.",), content_type="text/plain")
+    create = user.client.audio.transcriptions.create
+    return await settled(create(model="whisper-1", file=named_file("a.wav"), response_format="text"))
+
+
+@program
+async def call_beneath_another_tool(user: User) -> Any:
+    """A tool that keeps the library's own `request` and calls it past whatever has been wrapped around it."""
+    kept = inspect.unwrap(type(user.client).request)
+    user.client.request = functools.partial(kept, user.client)
+    return seen(await user.chat()), await bare_post(user)
 
 
 @async_program
@@ -396,6 +403,13 @@ async def coroutine_closed(user: User) -> Any:
 async def gathered_calls(user: User) -> Any:
     results = await asyncio.gather(*(user.chat(**user.tags) for _ in range(3)))
     return [seen(result) for result in results]
+
+
+@program
+async def deprecated_call(user: User) -> Any:
+    """In the newest openai; the mark is looked at on the way."""
+    create = user.client.images.create_variation
+    return seen(await settled(create(image=named_file("a.png"))))
 
 
 @async_program
