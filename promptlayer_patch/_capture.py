@@ -247,16 +247,16 @@ class Capture:
             return self._open_for(client, options), True
         if current.options is options:
             return None, False  # the same request once more, through a client that calls its base class
-        if self._is_of(current, options) and current.claim(client, options):
+        if self._is_of(current, client, options) and current.claim(client, options):
             # The wrapper above ends it; only a failure is noticed here, where nobody can have caught it.
             return current, False
         return self._open_for(client, options) or NOBODY, True
 
-    def _is_of(self, call: Call, options: Any) -> bool:
+    def _is_of(self, call: Call, client: Any, options: Any) -> bool:
         """Whether a request is the open call's own: arguments may make requests too while they are read."""
         kind = self._routes.kind_of(options.method, options.url)
-        if kind is None:  # an address that only the user's own client knows
-            return bool(options.method.lower() == call.kind[0])
+        if kind is None and not type(client).__module__.startswith("openai"):
+            return bool(options.method.lower() == call.kind[0])  # a client with addresses of its own
         return kind == call.kind
 
     def _arrived(self, client: Any, kwargs: dict[str, Any]) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import os
 import sys
 import threading
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from types import CodeType, FrameType, FunctionType, ModuleType
-from typing import Any
+from typing import Any, TypeVar
 
 PACKAGE = "promptlayer_patch"
+_OURS = os.sep + PACKAGE + os.sep
 
 
 @dataclass(frozen=True)
@@ -63,23 +65,51 @@ def failing(place: Place, fail: Callable[[], None]) -> Iterator[None]:
         function.__code__ = original
 
 
+Way = tuple[tuple[str, int], ...]
+"""How a function was come to: the functions of ours that were under way, with the line each had got to."""
+
+
 @contextmanager
-def reached() -> Iterator[set[CodeType]]:
-    """The code of every function that is called in the block, on any thread that starts in it."""
-    seen: set[CodeType] = set()
+def reached(looked_for: Mapping[str, Place]) -> Iterator[dict[str, set[Way]]]:
+    """Which of these are called in the block, on this thread and on those that start in it, and how."""
+    by_code = {place.code: name for name, place in looked_for.items()}
+    found: dict[str, set[Way]] = {}
 
     def notice(frame: FrameType, event: str, _: Any) -> None:
-        if event == "call":
-            seen.add(frame.f_code)
+        name = by_code.get(frame.f_code) if event == "call" else None
+        if name is not None:
+            found.setdefault(name, set()).add(tuple(_way_to(frame)))
 
     before = sys.getprofile()
     threading.setprofile(notice)
     sys.setprofile(notice)
     try:
-        yield seen
+        yield found
     finally:
         sys.setprofile(before)
         threading.setprofile(before)
+
+
+def _way_to(frame: FrameType) -> Iterator[tuple[str, int]]:
+    at = frame.f_back
+    while at is not None:
+        if _OURS in at.f_code.co_filename:
+            yield at.f_code.co_name, at.f_lineno
+        at = at.f_back
+
+
+T = TypeVar("T")
+
+
+def fewest(ways: Mapping[T, set[Way]]) -> list[T]:
+    """Enough of the keys that every way occurs with one of them."""
+    missing = set().union(*ways.values())
+    chosen = []
+    while missing:
+        best = max(ways, key=lambda key: len(ways[key] & missing))
+        chosen.append(best)
+        missing -= ways[best]
+    return chosen
 
 
 def _functions(module: ModuleType) -> Iterator[FunctionType]:
