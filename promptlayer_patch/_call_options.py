@@ -95,7 +95,8 @@ def with_id(result: Any, call: Call | None, kwargs: dict[str, Any]) -> Any:
         warn_once("streaming id", "return_pl_id has no effect on with_streaming_response; use receipt_of()")
         return result
     if isinstance(result, CoroutineType):
-        return standing_for(result, _async_with_id, call)
+        ours = standing_for(result, _async_with_id, call)
+        return _without_id(result) if ours is result else ours
     try:
         if call is None or call.streaming:
             return result, call.receipt if call is not None else None
@@ -103,6 +104,10 @@ def with_id(result: Any, call: Call | None, kwargs: dict[str, Any]) -> Any:
     except Exception as problem:
         _explain(problem)
         return result, None
+
+
+async def _without_id(coroutine: Any) -> Any:
+    return await coroutine, None
 
 
 async def _async_with_id(unawaited: Unawaited, call: Call | None) -> Any:

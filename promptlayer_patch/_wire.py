@@ -59,7 +59,7 @@ def request_id_in(answer: Any) -> int | None:
     if not isinstance(answer, Mapping):
         return None
     found = answer.get("request_id", answer.get("id"))
-    if isinstance(found, str) and found.isdigit():
+    if isinstance(found, str) and found.isascii() and found.isdigit() and len(found) < 20:
         return int(found)
     return found if isinstance(found, int) and not isinstance(found, bool) else None
 

@@ -1,4 +1,4 @@
-"""Where records go: PromptLayer over a real connection, the local store, memory, files, the console, and own ones."""
+"""Where records go: PromptLayer over a real connection, the local store, memory, files, the console."""
 
 from __future__ import annotations
 

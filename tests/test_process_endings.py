@@ -167,19 +167,19 @@ def test_installed_and_never_used_ends_quietly(promptlayer: FakePromptLayer) -> 
     assert promptlayer.posts == []
 
 
-def test_two_thousand_records_at_the_end(promptlayer: FakePromptLayer) -> None:
+def test_a_queue_of_many_batches_at_the_end(promptlayer: FakePromptLayer) -> None:
     """More than one batch, over several connections."""
     program = """
         import promptlayer_patch
         from tests.support.wire import MODEL, Wire
         promptlayer_patch.install(shutdown_timeout_s=60)
         create = Wire().client().chat.completions.create
-        for at in range(500):
+        for at in range(300):
             create(model=MODEL, messages=[{"role": "user", "content": str(at)}])
     """
     ended = run_program(program)
     assert (ended.code, ended.err) == (0, "")
-    assert sorted(map(int, told(promptlayer))) == list(range(500))
+    assert sorted(map(int, told(promptlayer))) == list(range(300))
 
 
 # An endpoint that is not there

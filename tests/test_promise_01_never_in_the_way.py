@@ -7,22 +7,47 @@ notice has to be what they notice without us.
 from __future__ import annotations
 
 import gc
+import importlib
+import logging
 import pkgutil
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from fnmatch import fnmatchcase
+from itertools import count, cycle
+from pathlib import Path
+from types import ModuleType
+from typing import Any
 
+import openai
 import pytest
 
 import promptlayer_patch
 from promptlayer_patch import _call_options
+from promptlayer_patch._arrival import Arrival
+from promptlayer_patch._capture import Capture
+from promptlayer_patch._patching import Instrumentation, Patcher, PatchPoint, Routes
+from promptlayer_patch._settings import Settings
 from promptlayer_patch.exporters.memory import MemoryExporter
-from tests.support.faults import Place, failing, places, reached
-from tests.support.faults_watching import RUNS, Outcome, observe, our_log, put_right
+from promptlayer_patch.records import Delivered, Delivery, Record, TryLater
+from tests.support.faults import Place, failing, fewest, places, reached
+from tests.support.faults_watching import (
+    RUNS,
+    Outcome,
+    Run,
+    observe,
+    our_log,
+    our_threads,
+    put_right,
+    watched,
+)
+from tests.support.programs import run_program
 
 BESIDE_THE_WAY = {
     "__main__": "the command line",
     "cli": "the command line",
-    "_http": "exporters' own, on the worker's thread",
-    "_wire": "exporters' own, on the worker's thread",
+    "_http": "exporters' own: what they raise is tested below",
+    "_wire": "exporters' own: what they raise is tested below",
+    "_settings": "checks the arguments of install() and scope(), which are refused by raising",
 }
 MODULES = sorted(
     module.name
@@ -31,55 +56,189 @@ MODULES = sorted(
 )
 PLACES = places(MODULES)
 
-SHELLS: dict[str, str] = {
-    name: why
-    for why, names in {
-        "the wrapper itself: it calls the library's method and hands over what comes of it": (
-            "_capture.Capture._around.<locals>.wrapper",
-            "_capture.Capture._call",
-            "_capture.Capture._announce",
-            "_following.follow",
-            "_following._follow_async",
-            "_capture.Capture.around_request",
-            "_capture.Capture.around_attempt",
-            "_capture.Capture.around_response",
-            "_call_options._InScope.__call__",
-            "_call_options._in_scope",
-            "_call_options._async_with_id",
-            "_patching._stepping_over.<locals>.stepping_over",
-            "_streams._tee",
-            "_streams._async_tee",
-            "_streams._Watched.iter_bytes",
-            "_streams._Watched.aiter_bytes",
-            "_streams._Watched.iter_raw",
-            "_streams._Watched.aiter_raw",
-            "_streams._Watched.close",
-            "_streams._Watched.aclose",
-            "_streams._Watched.__reduce_ex__",
-        ),
-        "finalizers, in which the last resort stands": (
-            "_streams.Watch.__del__",
-            "_unawaited.Unawaited.__del__",
-            "_call_options._InScope.__del__",
-            "_receipts.remember.<locals>.<lambda>",
-        ),
-        "the body of a thread, in which the last resort stands": ("_worker.Worker._run", "_lanes.Lane._run"),
-        "the last resort": ("_guard.report",),
-        "called by the user": (
-            "_install.install",
-            "_install.uninstall",
-            "_install.flush",
-            "_install.stats",
-            "_receipts.receipt_of",
-            "_scope.suppress",
-            "_scope.scope.__init__",
-            "_scope.scope.__enter__",
-            "_scope.scope.__exit__",
-        ),
-    }.items()
-    for name in names
+# By what they are left out, as patterns.
+SHELLS = {
+    "the wrapper itself: it makes the library's call and hands over what comes of it": (
+        "_capture.Capture._around.<locals>.wrapper",
+        "_capture.Capture._call",
+        "_capture.Capture._announce",
+        "_capture.Capture.around_request",
+        "_capture.Capture.around_attempt",
+        "_capture.Capture.around_response",
+        "_following.follow",
+        "_following._follow_async",
+        "_call_options._InScope.__call__",
+        "_call_options._in_scope",
+        "_call_options._async_with_id",
+        "_call_options._leave",
+        "_unawaited.standing_for",
+        "_patching._stepping_over.<locals>.stepping_over",
+        "_patching._BoundType.__call__",
+        "_streams._tee",
+        "_streams._async_tee",
+        "_streams._Watched.*",
+    ),
+    "called by the garbage collector; each holds nothing but a guarded step": (
+        "_streams.Watch.__del__",
+        "_unawaited.Unawaited.__del__",
+        "_call_options._InScope.__del__",
+        "_receipts.remember.<locals>.<lambda>",
+    ),
+    "the bottom of a thread or of an event loop; each holds nothing but guarded steps": (
+        "_worker.Worker._run",
+        "_lanes.Lane._run",
+        "records._wake.<locals>.finish",
+    ),
+    "the guard itself": (
+        "_guard.report",
+        "_guard.quietly",
+        "_guard.warn_once",
+        "_call_options._explain",
+    ),
+    "a method that the user calls, and not openai's": (
+        "_install.install",
+        "_install.uninstall",
+        "_install._Process.uninstall",
+        "_install.flush",
+        "_install.stats",
+        "_receipts.receipt_of",
+        "_scope.suppress",
+        "_scope.scope.__init__",
+        "_scope.scope.__enter__",
+        "_scope.scope.__exit__",
+    ),
 }
-NOT_REACHED: dict[str, str] = {}
+INSTALLING = (
+    "_arrival.Arrival.forget",
+    "_backlog.Backlog.__init__",
+    "_backlog.Backlog.give_up",
+    "_capture.Capture.switch_o*",
+    "_guard.forget_reports",
+    "_install._Process._switch_on",
+    "_install._Process.install",
+    "_install._place",
+    "_install._say_where",
+    "_lanes.Lane*.__init__",
+    "_patching.Patcher.apply",
+    "_patching.Patcher.remove",
+    "_patching._chain",
+    "_pipeline.Pipeline.__init__",
+    "_pipeline.Pipeline.close",
+    "_pipeline._all_in_time",
+    "_pipeline._opener*",
+    "_streams.tell_all",
+    "_worker.Worker.__init__",
+    "_worker.Worker._begin_with",
+    "_worker.Worker._give_up",
+    "_worker.Worker.close",
+    "_worker.Worker.end",
+    "_worker.Worker.flush",
+)
+"""What `install()` and `uninstall()` do."""
+
+IMPORTING = (
+    "_arrival.Arrival.find_spec",
+    "_arrival.is_unfinished",
+    "_capture.Capture._around",
+    "_capture.Capture.around_call",
+    "_capture.Capture.around_helper",
+    "_patching.Instrumentation.*",
+    "_patching.PatchPoint.*",
+    "_patching.Patcher._*",
+    "_patching._defined_in",
+    "_patching._ours_in",
+    "_patching._owner",
+    "_patching._strip",
+    "_patching._stepping_over",
+    "_patching._Wrapper.__init__",
+)
+"""What happens when openai is imported after `install()`."""
+
+NOT_REACHED = {
+    "a method that the user calls, and not openai's": (
+        "_scope.scope.*",
+        "_scope._decorated*",
+        "_scope._stepwise*",
+        "_scope._async_stepwise*",
+        "_scope._until",
+        "*.stats",
+        "_pipeline.Pipeline.flush",
+        "_parcels.Stats.__add__",
+        "records.Receipt.done",
+        "records.Receipt.__repr__",
+        "records.Record.*",
+        "errors.InvalidArgument.__init__",
+    ),
+    "checks the arguments of install(), which are refused by raising": ("_install._checked",),
+    "names a method that is pickled or copied, which has nothing to do with calling it": (
+        "_patching._Bound.*",
+    ),
+    "runs once, when this package or openai is imported": (
+        "_arrival.Arrival.__init__",
+        "_arrival.Arrival.wait",
+        "_arrival.Settling.*",
+        "_patching.Patcher.apply.<locals>.<lambda>",
+        "_capture.Capture.__init__",
+        "_install._Process.__init__",
+        "_install._Process._openai_arrives",
+        "_patching.Patcher.__init__",
+        "_patching.Routes.__init__",
+        "_patching._as_regex",
+    ),
+    "after a fork": (
+        "*fork*",
+        "_streams.leave_to_parent",
+        "_imports.*",
+        "_backlog.Backlog.anew",
+        "_backlog.Backlog.everything",
+        "_lanes.Lanes.forget",
+        "_worker.Worker.__init__.<locals>.<lambda>",
+    ),
+    "at the end of the process": (
+        "_install._Process._end",
+        "_install._at_the_end_of_a_multiprocessing_child",
+        "_install._finalize",
+        "_streams.abandon_all",
+        "_pipeline.Pipeline.end",
+        "_worker.Worker._deliver_here",
+    ),
+    "with an openai whose names have moved: tests/test_without_the_tap.py": (
+        "_call.Call.untapped",
+        "_keeping.keep_result",
+        "_decoding._dumped",
+    ),
+    "several destinations or connections, on the worker's thread: see the exporters below": (
+        "_pipeline._Votes.*",
+        "_lanes.Lane.start",
+        "_lanes.Lane.stop",
+        "_lanes.Lane.hand",
+        "_lanes.Lane.connections",
+        "_lanes.Lane._export_next",
+        "_parcels.wait_before",
+        "_backlog.Backlog.*put_off",
+    ),
+    "decodes what few answers hold; `record_of`, which calls it, is made to fail": (
+        "_decoding._inflated",
+        "_decoding._reported",
+    ),
+    "stands for a sink until there is one": ("_capture._to_nobody",),
+    "looks at what a fault was; the guard calls it": ("_guard._place",),
+}
+
+
+def matches(name: str, patterns: Iterable[str]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def all_of(groups: dict[str, tuple[str, ...]]) -> list[str]:
+    return [pattern for patterns in groups.values() for pattern in patterns]
+
+
+IN_A_CALL = [
+    name
+    for name in PLACES
+    if not matches(name, (*all_of(SHELLS), *all_of(NOT_REACHED), *INSTALLING, *IMPORTING))
+]
 
 
 class Odd(Exception):
@@ -97,11 +256,24 @@ FAULTS: dict[str, Callable[[], Exception]] = {
     "RecursionError": lambda: RecursionError("too deep"),
     "Odd": Odd,
 }
-Bare = dict[tuple[str, bool], Outcome]
+ODD_FAULTS = ("MemoryError", "RecursionError", "Odd")
+
+
+class Failing:
+    """Raises, and counts how often."""
+
+    def __init__(self, make: Callable[[], Exception] = FAULTS["RuntimeError"]) -> None:
+        self.make = make
+        self.times = 0
+
+    def __call__(self) -> None:
+        self.times += 1
+        raise self.make()
 
 
 @pytest.fixture(scope="module", autouse=True)
 def _quick_collections() -> Iterator[None]:
+    """What was there before is not looked at again by the many collections of these tests."""
     gc.collect()
     gc.freeze()
     yield
@@ -115,50 +287,397 @@ def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(scope="module")
-def bare() -> Bare:
+def bare() -> dict[Run, Outcome]:
     """What the programs come to without us."""
+    for run in RUNS:
+        observe(run, installed=False)  # openai imports some things late
     return {run: observe(run, installed=False) for run in RUNS}
 
 
 @pytest.fixture(scope="module")
-def visits() -> dict[tuple[str, bool], set[str]]:
-    """Which functions of ours each program comes by."""
-    by_code = {place.code: name for name, place in PLACES.items()}
-    found = {}
+def programs(bare: dict[Run, Outcome]) -> dict[str, list[Run]]:
+    """For every function that is reached, programs that come by it in every way there is."""
+    ways: dict[str, dict[Run, set[Any]]] = {}
     for run in RUNS:
         promptlayer_patch.install(to=MemoryExporter())
-        with reached() as codes:
-            observe(run, installed=True)
-        found[run] = {by_code[code] for code in codes if code in by_code}
-    return found
-
-
-class Failing:
-    """Raises, and counts how often."""
-
-    def __init__(self, make: Callable[[], Exception]) -> None:
-        self.make = make
-        self.times = 0
-
-    def __call__(self) -> None:
-        self.times += 1
-        raise self.make()
-
-
-@pytest.mark.parametrize("fault", ["RuntimeError", "Odd"])
-@pytest.mark.parametrize("name", [name for name in PLACES if name not in SHELLS | NOT_REACHED])
-def test_a_function_that_fails_is_not_noticed(name: str, fault: str, bare: Bare, visits: dict) -> None:
-    failures = []
-    times = 0
-    for run in RUNS:
-        if name not in visits[run]:
-            continue
-        promptlayer_patch.install(to=MemoryExporter(), shutdown_timeout_s=0.2)
-        fail = Failing(FAULTS[fault])
-        with our_log() as log, failing(PLACES[name], fail):
+        with reached(PLACES) as found:
             outcome = observe(run, installed=True)
         put_right()
+        assert outcome.differences(bare[run]) == []
+        for name, seen in found.items():
+            ways.setdefault(name, {})[run] = seen
+    return {name: fewest(by_run) for name, by_run in ways.items()}
+
+
+def install(to: Any = None, **options: Any) -> None:
+    promptlayer_patch.install(to=to or MemoryExporter(), shutdown_timeout_s=0.02, **options)
+
+
+def test_nothing_is_left_out_without_a_reason() -> None:
+    """A new function is made to fail while calls are made, unless somebody says here why not."""
+    assert len(IN_A_CALL) > 100
+    patterns = [*all_of(SHELLS), *all_of(NOT_REACHED), *INSTALLING, *IMPORTING]
+    idle = [pattern for pattern in patterns if not any(fnmatchcase(name, pattern) for name in PLACES)]
+    assert idle == []
+
+
+@pytest.mark.parametrize("name", IN_A_CALL)
+def test_a_function_that_fails_is_not_noticed(
+    name: str, bare: dict[Run, Outcome], programs: dict[str, list[Run]]
+) -> None:
+    """Not by what a call returns, raises, warns of or sends, nor by anything around it."""
+    assert name in programs, "no program comes by it: write one, or say above why there is none"
+    runs = [(run, "RuntimeError") for run in programs[name]]
+    runs += zip(cycle(programs[name]), ODD_FAULTS)
+    failures, times = [], 0
+    for run, fault in runs:
+        install()
+        fail = Failing(FAULTS[fault])
+        with our_log() as log, failing(PLACES[name], fail):
+            outcome = observe(run, installed=True, leaving=True)
+        put_right()
         times += fail.times
-        failures += [f"{run}: {difference}" for difference in outcome.differences(bare[run])]
+        failures += [f"{run}, {fault}: {what}" for what in outcome.differences(bare[run])]
+        failures += [f"{run}, {fault}: logged {text}" for text in log_too_loud(log)]
     assert failures == []
     assert times
+
+
+def log_too_loud(records: list[logging.LogRecord]) -> list[str]:
+    """What is logged more than once, or tells what nobody should read in a log."""
+    warned = [record.getMessage() for record in records if record.levelno >= logging.WARNING]
+    again = {text for text in warned if warned.count(text) > 1}
+    return [text for text in warned if text in again or "spät" in text or "of ours" in text]
+
+
+# --- installing and uninstalling ----------------------------------------------------------------------
+
+ORIGINAL = openai.resources.chat.completions.Completions.__dict__["create"]
+
+
+@pytest.mark.parametrize("name", [name for name in PLACES if matches(name, INSTALLING)])
+def test_installing_and_uninstalling_does_not_raise(name: str, bare: dict[Run, Outcome]) -> None:
+    """A program whose last line is `uninstall()` ends well, whatever fails in it; so does the next one."""
+    run = ("plain_call", False)
+    outcome = Outcome()
+    fail = Failing()
+    with watched(outcome), our_log(), failing(PLACES[name], fail):
+        install()
+        assert observe(run, installed=True).differences(bare[run]) == []
+        promptlayer_patch.uninstall()
+        for thread in our_threads():
+            thread.join(0.1)
+    put_right()
+    assert (outcome.noise, outcome.warnings) == ([], [])
+    assert fail.times
+    assert openai.resources.chat.completions.Completions.__dict__["create"] is ORIGINAL
+    sink = MemoryExporter()
+    promptlayer_patch.install(to=sink)
+    assert observe(run, installed=True).differences(bare[run]) == []
+    assert promptlayer_patch.flush()
+    assert len(sink.records) == 1
+
+
+# --- importing openai after install() -----------------------------------------------------------------
+
+LIBRARY = {
+    "__init__.py": "from {name}._client import Client\n",
+    "_client.py": """
+class Base:
+    def request(self, cast_to, options):
+        return self._process_response(response=self._build_request(options), options=options)
+    def _build_request(self, options):
+        return options
+    def _process_response(self, *, response, options):
+        return response
+
+class Client(Base):
+    @property
+    def things(self):
+        from {name}.resources.things import Things
+        return Things()
+""",
+    "resources/__init__.py": "",
+    "resources/things.py": """
+from typing_extensions import deprecated
+
+class Things:
+    def create(self, **kwargs):
+        return kwargs
+    @deprecated("do not")
+    def edit(self, **kwargs):
+        return kwargs
+    def stream(self, **kwargs):
+        return kwargs
+""",
+}
+_serial = count()
+
+
+@pytest.fixture
+def library(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
+    """The name of a small library that is made like openai and has never been imported."""
+    name = f"acme_{next(_serial)}"
+    for path, source in LIBRARY.items():
+        file = tmp_path / name / path
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(source.replace("{name}", name))
+    monkeypatch.syspath_prepend(tmp_path)
+    return name
+
+
+@pytest.mark.parametrize("name", [name for name in PLACES if matches(name, IMPORTING)])
+def test_an_import_does_not_notice(name: str, library: str) -> None:
+    """The library is there and works, recorded or not."""
+    table = Instrumentation(
+        library=library,
+        client_module=f"{library}._client",
+        clients=("Client",),
+        points=(
+            PatchPoint("things", "Things.create", "/things"),
+            PatchPoint("things", "Things.edit", "/things/edit"),
+            PatchPoint("things", "Things.stream", "/things", helper=True),
+        ),
+    )
+    outcome, fail, patchers = Outcome(), Failing(), []
+
+    def arrives() -> None:
+        capture = Capture(Routes(table))
+        patchers.append(Patcher(table, capture))
+        capture.switch_on(Settings(), lambda _: None, lambda: None)
+        patchers[0].apply()
+
+    arrival = Arrival(library, arrives)
+    arrival.wait()
+    with watched(outcome), our_log() as log, failing(PLACES[name], fail):
+        module = importlib.import_module(library)
+        module.Client().things.create()
+    arrival.forget()
+    for patcher in patchers:
+        patcher.remove()
+    assert module.Client().request(None, {"method": "post"}) == {"method": "post"}
+    assert module.Client().things.create(a=1) == {"a": 1}
+    assert module.Client().things.stream(a=1) == {"a": 1}
+    assert outcome.noise + [str(warning) for warning in outcome.warnings] + log_too_loud(log) == []
+    assert fail.times
+
+
+ALONE = """
+from tests.support.faults import failing, places
+import promptlayer_patch
+from promptlayer_patch import _streams
+
+def fail():
+    print("failed")
+    raise RuntimeError("of ours")
+
+module, _, name = sys.argv[1].partition(".")
+with failing(places([module])[sys.argv[1]], fail):
+    promptlayer_patch.install(to="memory:")
+    {then}
+"""
+
+
+@pytest.mark.parametrize("name", ["_arrival.Arrival.wait", "_install._Process._openai_arrives"])
+def test_openai_itself_can_be_imported(name: str) -> None:
+    """And all there is to see is one line in the log."""
+    ended = run_program(ALONE.replace("{then}", "import openai; print(openai.OpenAI.__name__)"), name)
+    assert (ended.code, ended.out.split()) == (0, ["failed", "OpenAI"])
+    assert len(ended.err.splitlines()) == 1
+    assert "failed: RuntimeError" in ended.err
+
+
+@pytest.mark.parametrize(
+    "name", ["_streams.abandon_all", "_pipeline.Pipeline.end", "_pipeline._all_in_time", "_worker.Worker.end"]
+)
+def test_the_end_of_the_process_is_a_quiet_one(name: str) -> None:
+    then = "import atexit; keep = failing(places([module])[sys.argv[1]], fail); keep.__enter__()"
+    ended = run_program(ALONE.replace("{then}", then), name)
+    assert (ended.code, ended.out.split()) == (0, ["failed"])
+    assert len(ended.err.splitlines()) == 1
+    assert "failed: RuntimeError" in ended.err
+
+
+# --- faults that are not ours -------------------------------------------------------------------------
+
+
+class Exporting:
+    """An exporter that does what it is made with."""
+
+    def __init__(self, export: Callable[[Sequence[Record]], Any], connections: Any = 1) -> None:
+        self.export = export
+        self._connections = connections
+
+    @property
+    def connections(self) -> Any:
+        return self._connections() if callable(self._connections) else self._connections
+
+    def close(self) -> None:
+        raise RuntimeError("cannot be closed")
+
+
+def well(batch: Sequence[Record]) -> list[Delivery]:
+    return [Delivered(1)] * len(batch)
+
+
+def raising(error: BaseException) -> Callable[..., Any]:
+    def export(*_: Any) -> Any:
+        raise error
+
+    return export
+
+
+EXPORTERS: dict[str, Callable[[], Exporting]] = {
+    "raises": lambda: Exporting(raising(RuntimeError("down"))),
+    "raises something odd": lambda: Exporting(raising(Odd())),
+    "exits": lambda: Exporting(raising(SystemExit(3))),
+    "answers nothing": lambda: Exporting(lambda batch: None),
+    "answers too little": lambda: Exporting(lambda batch: []),
+    "answers too much": lambda: Exporting(lambda batch: [Delivered(1)] * 9),
+    "answers nonsense": lambda: Exporting(lambda batch: ["well"] * len(batch)),
+    "answers piece by piece, and breaks": lambda: Exporting(lambda batch: (1 // 0 for _ in batch)),
+    "puts off for ever": lambda: Exporting(lambda batch: [TryLater(0.0)] * len(batch)),
+    "has many connections": lambda: Exporting(well, connections=4),
+    "has nonsensical connections": lambda: Exporting(well, connections="many"),
+    "has broken connections": lambda: Exporting(well, connections=raising(RuntimeError("none"))),
+}
+SOME = [
+    (name, is_async)
+    for name in ("plain_call", "stream_broken_off", "refused_call", "numbered_call", "stream_dropped")
+    for is_async in (False, True)
+]
+
+
+@pytest.mark.parametrize("what", EXPORTERS)
+def test_an_exporter_can_do_what_it_likes(what: str, bare: dict[Run, Outcome]) -> None:
+    failures = []
+    for run in [*SOME, ("gathered_calls", True)]:
+        with our_log():
+            install(EXPORTERS[what]())
+            outcome = observe(run, installed=True, leaving=True)
+        put_right()
+        failures += [f"{run}: {difference}" for difference in outcome.differences(bare[run])]
+    assert failures == []
+
+
+@pytest.mark.parametrize(
+    "to", ["jsonl:/proc/no/such/place", "local:/proc/no/such/place.db", "promptlayer:"], ids=str
+)
+def test_a_destination_that_cannot_be_had_is_not_noticed(to: str, bare: dict[Run, Outcome]) -> None:
+    failures = []
+    for run in SOME:
+        with our_log():
+            install(to, api_key="pl_x", base_url="http://127.0.0.1:1")
+            outcome = observe(run, installed=True, leaving=True)
+        put_right()
+        failures += [f"{run}: {difference}" for difference in outcome.differences(bare[run])]
+    assert failures == []
+
+
+@pytest.fixture
+def hanging() -> Iterator[Exporting]:
+    """An exporter that hangs until the test is over."""
+    over = threading.Event()
+
+    def export(batch: Sequence[Record]) -> list[Delivery]:
+        over.wait()
+        return well(batch)
+
+    exporter = Exporting(export)
+    exporter.close = lambda: None  # type: ignore[method-assign]
+    yield exporter
+    over.set()
+    put_right()
+
+
+def test_nobody_waits_for_a_destination_that_hangs(hanging: Exporting, bare: dict[Run, Outcome]) -> None:
+    """Every program runs to its end while it hangs, by which nothing has been delivered."""
+    install(hanging)
+    runs = [run for run in RUNS if not run[0].startswith("uninstalled")]
+    failures = [
+        f"{run}: {difference}"
+        for run in runs
+        for difference in observe(run, installed=True).differences(bare[run])
+    ]
+    assert failures == []
+    stats = promptlayer_patch.stats()
+    assert stats.delivered == 0
+    assert stats.queued > len(runs) / 2
+
+
+def test_a_full_queue_is_not_noticed(hanging: Exporting, bare: dict[Run, Outcome]) -> None:
+    with our_log() as log:
+        install(hanging, queue_max_records=1)
+        runs = [run for run in RUNS if not run[0].startswith("uninstalled")]
+        failures = [
+            f"{run}: {difference}"
+            for run in runs
+            for difference in observe(run, installed=True).differences(bare[run])
+        ]
+    assert failures == []
+    stats = promptlayer_patch.stats()
+    assert (stats.queued, stats.dropped) == (1, stats.recorded - 1)
+    assert sum("dropped" in record.getMessage() for record in log if record.levelno >= logging.WARNING) == 1
+
+
+BUILT_ON = [
+    (module, name)
+    for module in MODULES
+    for name, thing in sorted(vars(importlib.import_module(f"promptlayer_patch.{module}")).items())
+    if isinstance(thing, ModuleType) and not thing.__name__.startswith("promptlayer_patch")
+]
+
+
+class Broken(ModuleType):
+    """A module of the standard library on a bad day."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise OSError(f"no {name} today")
+
+
+@pytest.mark.parametrize(("module", "name"), BUILT_ON, ids="-".join)
+def test_what_we_are_built_on_may_break(
+    module: str, name: str, bare: dict[Run, Outcome], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The clock, the random numbers, threads, weak references, frames, logging, the interpreter's tables."""
+    failures = []
+    for run in SOME:
+        with our_log(), monkeypatch.context() as patch:
+            install()
+            patch.setattr(f"promptlayer_patch.{module}.{name}", Broken(name))
+            outcome = observe(run, installed=True, leaving=True)
+        put_right()
+        failures += [f"{run}: {difference}" for difference in outcome.differences(bare[run])]
+    assert failures == []
+
+
+@pytest.mark.parametrize(
+    "name", ["_call.Call.__init__", "_call.Call.keep", "_streams.Watch.saw", "_call.Call.fail"]
+)
+def test_a_log_handler_that_raises_is_not_noticed(name: str, bare: dict[Run, Outcome]) -> None:
+    handler = logging.Handler()
+    handler.emit = raising(RuntimeError("the disk is full"))  # type: ignore[method-assign]
+    logger = logging.getLogger("promptlayer_patch")
+    failures = []
+    for run in [*SOME, ("streaming_response", False), ("streaming_response", True)]:
+        with our_log(), failing(PLACES[name], Failing()):
+            logger.addHandler(handler)
+            try:
+                install()
+                outcome = observe(run, installed=True, leaving=True)
+            finally:
+                logger.removeHandler(handler)
+        put_right()
+        failures += [f"{run}: {difference}" for difference in outcome.differences(bare[run])]
+    assert failures == []
+
+
+def test_a_fault_is_logged_once_at_warning_and_then_quietly(bare: dict[Run, Outcome]) -> None:
+    """So that nobody has to switch us off to be able to read their log."""
+    run = ("plain_call", False)
+    install()
+    with our_log() as log, failing(PLACES["_call.Call.keep"], Failing()):
+        for _ in range(3):
+            assert observe(run, installed=True).differences(bare[run]) == []
+    assert [record.levelname for record in log] == ["WARNING", "DEBUG", "DEBUG"]
+    assert "keeping a response failed: RuntimeError at" in log[0].getMessage()

@@ -95,6 +95,36 @@ def test_a_result_can_be_pickled_and_copied_as_without_us(row: Row, is_async: bo
         assert first_difference(_duplicates(one), _duplicates(other)) is None
 
 
+class Keeping(openai.OpenAI):
+    """Keeps what the client makes of a response."""
+
+    def _process_response(self, **kwargs: Any) -> Any:
+        self.made = super()._process_response(**kwargs)
+        return self.made
+
+
+class AsyncKeeping(openai.AsyncOpenAI):
+    async def _process_response(self, **kwargs: Any) -> Any:
+        self.made = await super()._process_response(**kwargs)
+        return self.made
+
+
+@modes
+@pytest.mark.parametrize("style", ["plain", "stream", "raw", "raw stream"])
+def test_the_object_that_comes_back_is_the_one_the_client_made(style: str, is_async: bool) -> None:
+    """Not a copy, not a stand-in: other code may hold it already."""
+    wire = Wire()
+    client = wire.async_client(AsyncKeeping) if is_async else wire.client(Keeping)
+    resource = client.chat.completions
+    create = resource.with_raw_response.create if "raw" in style else resource.create
+
+    async def calls() -> Any:
+        return await settled(create(**QUESTION, stream="stream" in style))
+
+    with installed():
+        assert run(calls(), is_async=is_async) is client.made
+
+
 def test_a_result_is_freed_as_soon_as_it_is_dropped() -> None:
     """Results can be large, and applications measure what they hold."""
     client = Wire().client()

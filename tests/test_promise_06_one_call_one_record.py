@@ -1078,10 +1078,14 @@ def test_a_tool_that_wraps_the_request_of_the_client_class(is_async: bool) -> No
                 run(create(client), is_async=is_async)
                 run(a_post(client), is_async=is_async)
                 run(parse(client), is_async=is_async)
+                wire.answer = replies(refusal(400))
+                with pytest.raises(openai.BadRequestError):
+                    run(a_post(client), is_async=is_async)
             finally:
                 del cls.request
-            assert len(recorded(sink)) == 3
-    assert len(seen) == 6
+            assert len(recorded(sink)) == 4
+        assert sink.records[-1].status == 400
+    assert len(seen) == 8
 
 
 # Installing more than once

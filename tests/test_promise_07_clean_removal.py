@@ -218,7 +218,7 @@ def sequences(everybody: Sequence[str], count: int, seed: int) -> list[list[str]
     found = []
     for _ in range(count):
         steps = [chance.choice(everybody) for _ in range(12)]
-        found.append(steps + [who for who in everybody if steps.count(who) % 2])
+        found.append(steps + [who for who in dict.fromkeys(everybody) if steps.count(who) % 2])
     return found
 
 
@@ -273,6 +273,7 @@ def test_a_request_put_on_the_client_class(first: bool, leaves_by: str, is_async
             sink = MemoryExporter()
             promptlayer_patch.install(to=sink)
             found = found or put()
+            promptlayer_patch.install(to=sink)
             run(ask(client), is_async=is_async)
             assert recorded(sink) == [CREATE]
             if we_leave_first:
@@ -713,6 +714,7 @@ PROGRAMS: dict[str, tuple[str, list[str]]] = {
         ["not today", *ONE],
     ),
 }
+LAZY = int(openai.__version__.partition(".")[0]) >= 2
 WHILE_IMPORTING = """
 import sys
 
@@ -742,6 +744,8 @@ def test_a_program(name: str) -> None:
 @pytest.mark.parametrize("module", ["openai._types", "openai._base_client", "openai._client"])
 def test_install_while_openai_is_being_imported(module: str) -> None:
     """By something that openai imports itself, when some of its modules are there but unfinished."""
+    if module == "openai._client" and not LAZY:
+        pytest.skip("an openai that loads everything at once gives no occasion to look again")
     action = "promptlayer_patch.install(to=sink)"
     lines = printed(PRELUDE + WHILE_IMPORTING.format(module=module, action=action))
     assert lines == ["chat.completions.create chat.completions.create", "chat.completions.create"]

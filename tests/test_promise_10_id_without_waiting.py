@@ -475,9 +475,12 @@ def test_uninstalled_while_the_call_was_in_flight(caplog: pytest.LogCaptureFixtu
 
 
 def test_never_awaited(sink: MemoryExporter) -> None:
-    with scope() as calls, pytest.warns(RuntimeWarning, match="was never awaited"):
+    def forget() -> None:
         Wire().async_client().chat.completions.create(**ASKED)
         gc.collect()
+
+    with scope() as calls, pytest.warns(RuntimeWarning, match="was never awaited"):
+        forget()
     assert unavailable(calls.receipts[0])
 
 

@@ -788,15 +788,15 @@ def test_our_options_never_reach_openai(sink: MemoryExporter) -> None:
 @pytest.mark.parametrize("value", ["a", b"a", 7, [7], [["a"]], {"a": object()}.values()])
 def test_wrong_pl_tags_are_named_before_anything_is_sent(sink: MemoryExporter, value: Any) -> None:
     sent = len(WIRE.sent)
-    with pytest.raises(InvalidArgument, match="^pl_tags: "):
+    with pytest.raises(InvalidArgument, match=r"^pl_tags: "):
         CLIENT.chat.completions.create(**asked("?"), pl_tags=value)
 
     async def main() -> None:
         await ASYNC_CLIENT.chat.completions.create(**asked("?"), pl_tags=value)
 
-    with pytest.raises(InvalidArgument, match="^pl_tags: "):
+    with pytest.raises(InvalidArgument, match=r"^pl_tags: "):
         asyncio.run(main())
-    with pytest.raises(InvalidArgument, match="^pl_tags: "):
+    with pytest.raises(InvalidArgument, match=r"^pl_tags: "):
         stream_method(CLIENT)(**asked("?"), pl_tags=value)
     assert len(WIRE.sent) == sent
     assert promptlayer_patch.flush()

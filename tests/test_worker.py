@@ -395,7 +395,19 @@ def interrupt(batch: Any) -> Any:
         leave,
         interrupt,
     ],
-    ids=["raises", "none", "number", "too few", "too many", "nones", "bools", "class", "lazy", "exit", "ctrl-c"],
+    ids=[
+        "raises",
+        "none",
+        "number",
+        "too few",
+        "too many",
+        "nones",
+        "bools",
+        "class",
+        "lazy",
+        "exit",
+        "ctrl-c",
+    ],
 )
 def test_an_exporter_that_breaks_its_contract_loses_its_batch_and_no_more(
     desks: Desks, caplog: pytest.LogCaptureFixture, answer: Callable[[Any], Any]
@@ -516,9 +528,7 @@ def test_an_exporter_is_closed_by_the_thread_that_used_it(desks: Desks) -> None:
     assert closed_by == desk.exporter.threads
 
 
-def test_an_exporter_that_cannot_be_closed_is_no_harm(
-    desks: Desks, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_an_exporter_that_cannot_be_closed_is_no_harm(desks: Desks, caplog: pytest.LogCaptureFixture) -> None:
     desk = desks()
     desk.exporter.close = lambda: 1 / 0
     desk.put()
@@ -544,9 +554,7 @@ def test_records_above_the_cap_are_dropped_and_counted(
     assert desk.stats == Stats(recorded=25, delivered=10, dropped=15)
 
 
-def test_bytes_above_the_cap_are_dropped_and_counted(
-    desks: Desks, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_bytes_above_the_cap_are_dropped_and_counted(desks: Desks, caplog: pytest.LogCaptureFixture) -> None:
     desk = desks(Held(), max_bytes=50_000)
     desk.put(3, size=20_000)
     assert desk.stats == Stats(recorded=3, queued=2, dropped=1)
@@ -636,9 +644,7 @@ def test_close_delivers_what_a_finaliser_left(desks: Desks) -> None:
     assert desk.names == names(2)
 
 
-def test_a_record_after_close_is_dropped_and_says_so(
-    desks: Desks, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_a_record_after_close_is_dropped_and_says_so(desks: Desks, caplog: pytest.LogCaptureFixture) -> None:
     desk = desks()
     assert desk.worker.close(PATIENCE_S)
     (receipt,) = desk.put()

@@ -134,6 +134,7 @@ def _parts(member: Any) -> Iterator[FunctionType]:
 
 def _own(function: FunctionType, module: ModuleType) -> Iterator[FunctionType]:
     # What is generated, by `dataclass` say, has no file; what is imported has another.
+    function = inspect.unwrap(function)
     if function.__code__.co_filename == module.__file__:
         yield function
 
@@ -145,7 +146,9 @@ def _is_protocol(thing: type) -> bool:
 def _inner(code: CodeType) -> dict[str, CodeType]:
     """The functions defined in `code`; not its comprehensions, which are no functions to the reader."""
     nested = [const for const in code.co_consts if isinstance(const, CodeType)]
-    return {const.co_name: const for const in nested if const.co_name[0] != "<" or const.co_name == "<lambda>"}
+    return {
+        const.co_name: const for const in nested if const.co_name[0] != "<" or const.co_name == "<lambda>"
+    }
 
 
 def _paths(code: CodeType) -> Iterator[tuple[str, ...]]:

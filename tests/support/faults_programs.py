@@ -10,7 +10,7 @@ import copy
 import functools
 import gc
 import inspect
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any
@@ -302,6 +302,31 @@ async def call_never_answered(user: User) -> Any:
 @program
 async def wrong_arguments(user: User) -> Any:
     return await settled(user.client.chat.completions.create(model=MODEL, **user.tags))
+
+
+@program
+async def uninstalled_amid_a_call(user: User) -> Any:
+    def answer(_: Any) -> Any:
+        if user.installed:
+            promptlayer_patch.uninstall()
+        return chat()
+
+    user.wire.answer = answer
+    return seen(user.without_id(await user.chat(**user.wants_id)))
+
+
+@program
+async def call_while_another_is_put_together(user: User) -> Any:
+    """Messages that come from a generator which asks a model itself."""
+    create = user.client.chat.completions.create
+
+    def messages() -> Iterator[Any]:
+        inner = create(model=MODEL, messages=ASK)
+        if user.is_async:
+            inner.close()
+        yield from ASK
+
+    return seen(await settled(create(model=MODEL, messages=messages())))
 
 
 @program

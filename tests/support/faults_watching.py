@@ -23,7 +23,12 @@ from tests.replay.playing import drive
 from tests.support.faults_programs import ASYNC_ONLY, PROGRAMS, User
 from tests.support.wire import Sent, Wire
 
-RUNS = [(name, is_async) for name in PROGRAMS for is_async in (False, True) if is_async or name not in ASYNC_ONLY]
+Run = tuple[str, bool]
+"""A program by name, and whether it uses an async client."""
+
+RUNS: list[Run] = [
+    (name, is_async) for name in PROGRAMS for is_async in (False, True) if is_async or name not in ASYNC_ONLY
+]
 """Every program, on every kind of client it is for."""
 
 
@@ -55,7 +60,7 @@ def _short(thing: Any) -> str:
     return text if len(text) < 200 else f"{text[:80]} ... {text[-110:]}"
 
 
-def observe(run: tuple[str, bool], *, installed: bool, leaving: bool = False) -> Outcome:
+def observe(run: Run, *, installed: bool, leaving: bool = False) -> Outcome:
     """Run a program, bare or with us `installed`; `leaving`, also take us out again at its end."""
     name, is_async = run
     wire = Wire()
