@@ -18,6 +18,7 @@ from promptlayer_patch._guard import forget_reports, log, quietly, report
 from promptlayer_patch._parcels import Stats
 from promptlayer_patch._pipeline import Pipeline
 from promptlayer_patch._settings import Destination, Settings, read_settings, shown_url
+from promptlayer_patch.errors import InvalidArgument
 from promptlayer_patch.exporters import split
 from promptlayer_patch.records import Rejected
 
@@ -225,7 +226,12 @@ def _checked(destination: Destination, settings: Settings, argument: str) -> Des
         scheme, target = split(destination, argument)
         check: Any = getattr(importlib.import_module(f"promptlayer_patch.exporters.{scheme}"), "check", None)
         if check is not None:
-            return f"{scheme}:{check(target, settings)}"
+            try:
+                return f"{scheme}:{check(target, settings)}"
+            except InvalidArgument as wrong:
+                raise InvalidArgument(
+                    argument if wrong.argument == "to" else wrong.argument, wrong.problem
+                ) from None
     return destination
 
 

@@ -197,7 +197,8 @@ def _number(argument: str, value: object, *, default: float, low: float) -> floa
 def _whole(argument: str, value: object, *, default: int) -> int:
     number = _number(argument, value, default=default, low=1)
     if number != int(number):
-        raise InvalidArgument(argument, f"expected a whole number, got {number:g}")
+        name = argument if value is not None else f"PROMPTLAYER_{argument.upper()}"
+        raise InvalidArgument(name, f"expected a whole number, got {number:g}")
     return int(number)
 
 

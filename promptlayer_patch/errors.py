@@ -22,11 +22,13 @@ class InvalidArgument(PromptLayerError, ValueError):
 
     Attributes:
         argument: the name of the argument, or of the environment variable it was read from.
+        problem: what is wrong with it.
     """
 
     def __init__(self, argument: str, problem: str) -> None:
         super().__init__(f"{argument}: {problem}")
         self.argument = argument
+        self.problem = problem
 
 
 class RequestIdTimeout(PromptLayerError, TimeoutError):

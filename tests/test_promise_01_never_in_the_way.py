@@ -29,7 +29,7 @@ from promptlayer_patch._patching import Instrumentation, Patcher, PatchPoint, Ro
 from promptlayer_patch._settings import Settings
 from promptlayer_patch.exporters.memory import MemoryExporter
 from promptlayer_patch.records import Delivered, Delivery, Record, TryLater
-from tests.support.faults import Place, failing, fewest, places, reached
+from tests.support.faults import failing, fewest, places, reached
 from tests.support.faults_watching import (
     RUNS,
     Outcome,
@@ -70,6 +70,7 @@ SHELLS = {
         "_call_options._InScope.__call__",
         "_call_options._in_scope",
         "_call_options._async_with_id",
+        "_call_options._without_id",
         "_call_options._leave",
         "_unawaited.standing_for",
         "_patching._stepping_over.<locals>.stepping_over",
@@ -94,6 +95,10 @@ SHELLS = {
         "_guard.quietly",
         "_guard.warn_once",
         "_call_options._explain",
+    ),
+    "the hook itself, called by the import system; each holds nothing but guarded steps": (
+        "_arrival.Arrival.find_spec",
+        "_patching.Patcher._imported",
     ),
     "a method that the user calls, and not openai's": (
         "_install.install",
@@ -122,6 +127,7 @@ INSTALLING = (
     "_patching.Patcher.apply",
     "_patching.Patcher.remove",
     "_patching._chain",
+    "_patching._strip",
     "_pipeline.Pipeline.__init__",
     "_pipeline.Pipeline.close",
     "_pipeline._all_in_time",
@@ -137,18 +143,17 @@ INSTALLING = (
 """What `install()` and `uninstall()` do."""
 
 IMPORTING = (
-    "_arrival.Arrival.find_spec",
     "_arrival.is_unfinished",
     "_capture.Capture._around",
     "_capture.Capture.around_call",
     "_capture.Capture.around_helper",
     "_patching.Instrumentation.*",
     "_patching.PatchPoint.*",
-    "_patching.Patcher._*",
+    "_patching.Patcher._apply*",
+    "_patching.Patcher._wrap",
     "_patching._defined_in",
     "_patching._ours_in",
     "_patching._owner",
-    "_patching._strip",
     "_patching._stepping_over",
     "_patching._Wrapper.__init__",
 )
@@ -635,7 +640,7 @@ class Broken(ModuleType):
         raise OSError(f"no {name} today")
 
 
-@pytest.mark.parametrize(("module", "name"), BUILT_ON, ids="-".join)
+@pytest.mark.parametrize(("module", "name"), BUILT_ON, ids=lambda part: part)
 def test_what_we_are_built_on_may_break(
     module: str, name: str, bare: dict[Run, Outcome], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -660,16 +665,33 @@ def test_a_log_handler_that_raises_is_not_noticed(name: str, bare: dict[Run, Out
     logger = logging.getLogger("promptlayer_patch")
     failures = []
     for run in [*SOME, ("streaming_response", False), ("streaming_response", True)]:
+        install()
         with our_log(), failing(PLACES[name], Failing()):
             logger.addHandler(handler)
             try:
-                install()
                 outcome = observe(run, installed=True, leaving=True)
             finally:
                 logger.removeHandler(handler)
         put_right()
         failures += [f"{run}: {difference}" for difference in outcome.differences(bare[run])]
     assert failures == []
+
+
+def test_a_log_handler_that_raises_does_not_undo_install() -> None:
+    """Where records go can be said nowhere, but they go there."""
+    handler = logging.Handler()
+    handler.emit = raising(RuntimeError("the disk is full"))  # type: ignore[method-assign]
+    logger = logging.getLogger("promptlayer_patch")
+    sink = MemoryExporter()
+    with our_log():
+        logger.addHandler(handler)
+        try:
+            install(sink)
+        finally:
+            logger.removeHandler(handler)
+    assert observe(("tagged_call", False), installed=True).error is None
+    assert promptlayer_patch.flush()
+    assert [record.tags for record in sink.records] == [("a", "b")]
 
 
 def test_a_fault_is_logged_once_at_warning_and_then_quietly(bare: dict[Run, Outcome]) -> None:

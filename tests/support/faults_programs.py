@@ -99,6 +99,7 @@ async def all_of(many: Any) -> list[Any]:
 async def some_of(many: Any) -> Any:
     async for item in each(many):
         return seen(item)
+    raise AssertionError("there was nothing to read")
 
 
 async def shut(stream: Any) -> None:
