@@ -129,19 +129,19 @@ class _Process:
     def install(self, settings: Settings) -> None:
         with self._lock:
             before = self.pipeline
-            forget_reports()
+            quietly("forgetting reports", forget_reports)
             self._settings = settings
             self.pipeline = Pipeline(settings)
             if not self._at_exit:
                 # Registered before most handlers of the application, so run after them.
                 atexit.register(self._end)
-                _at_the_end_of_a_multiprocessing_child(self._end)
+                quietly("preparing the end", _at_the_end_of_a_multiprocessing_child, self._end)
                 self._at_exit = True
             if self._capture is None:
                 self._arrival.wait()
             else:
                 self._switch_on(self._capture)
-            _say_where(settings)
+            quietly("saying where records go", _say_where, settings)
         if before is not None:
             quietly("closing", before.close)
 
