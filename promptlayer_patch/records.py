@@ -30,6 +30,7 @@ __all__ = [
     "Record",
     "Rejected",
     "TryLater",
+    "new_record_id",
 ]
 
 
@@ -141,7 +142,7 @@ class TryLater:
 Delivery: TypeAlias = Delivered | Rejected | TryLater
 
 
-def _new_record_id() -> str:
+def new_record_id() -> str:
     """32 hex digits: milliseconds since the epoch, then 80 random bits."""
     return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
 
@@ -155,7 +156,7 @@ class Receipt:
     __slots__ = ("_callbacks", "_outcome", "_urge", "record_id")
 
     def __init__(self, urge: Callable[[], object] | None = None) -> None:
-        self.record_id = _new_record_id()
+        self.record_id = new_record_id()
         """Id of the record this receipt is for; also sent to PromptLayer as metadata."""
         self._urge = urge
         self._outcome: Delivered | Rejected | None = None
