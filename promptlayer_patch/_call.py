@@ -17,6 +17,8 @@ from promptlayer_patch.records import Ending, Failure, Receipt, Rejected
 
 _NOT_IN_THE_BODY = frozenset({"extra_headers", "extra_query", "extra_body", "timeout"})
 
+_LOST = Rejected("lost to a fault of promptlayer_patch, see its log")
+
 CURRENT: ContextVar[Call | None] = ContextVar("promptlayer_patch_call", default=None)
 """The call that the code running now belongs to."""
 
@@ -185,8 +187,20 @@ class Call:
         elif not self.claimed:
             self.receipt.settle(Rejected("the call ended before a request was made"))
         else:
-            self._keep_fields()
-            self.sink(self)
+            try:
+                self._keep_fields()
+                self.sink(self)
+            except Exception:
+                self.receipt.settle(_LOST)
+                raise
+
+    def __del__(self) -> None:
+        # A call under way is held by its context or its stream; this one nobody will finish any more.
+        try:
+            if self.unsettled:
+                self.receipt.settle(_LOST)
+        except Exception:  # `__init__` may not have come this far
+            pass
 
     def unused(self) -> None:
         """The coroutine of this call was never awaited."""

@@ -148,7 +148,7 @@ class _Process:
     def put(self, call: Call) -> None:
         """Hand a finished call to what is installed now, which may not be what was when it began."""
         pipeline = self.pipeline
-        if pipeline is None:
+        if pipeline is None or call.receipt.done:  # told already that we were uninstalled while it went on
             call.receipt.settle(Rejected(_UNINSTALLED))
         else:
             pipeline.put(call)

@@ -107,7 +107,10 @@ class Worker:
         """
         with self._lock:
             self._ending = True
-        self.flush(timeout_s)
+        try:
+            self.flush(timeout_s)
+        except Exception as fault:
+            report("delivering the rest", fault)
         return self._give_up()
 
     def close(self, timeout_s: float) -> bool:

@@ -80,6 +80,7 @@ SHELLS = {
         "_streams._Watched.*",
     ),
     "called by the garbage collector; each holds nothing but a guarded step": (
+        "_call.Call.__del__",
         "_streams.Watch.__del__",
         "_unawaited.Unawaited.__del__",
         "_call_options._InScope.__del__",

@@ -9,13 +9,14 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
 import openai
+import pydantic
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -349,6 +350,41 @@ class TestTheApplicationStops:
         asyncio.run(main())
         assert ending_of(sink) is Ending.CLOSED_EARLY
 
+    def test_through_contextlib(self, sink: MemoryExporter, mock: Mock) -> None:
+        mock.put(script(CHAT))
+        with suppress(Oops), closing(stream_of(mock.client())) as stream:
+            first_text(stream)
+            raise Oops
+        assert ending_of(sink) is Ending.CONSUMER_ERROR
+
+    def test_by_closing_the_http_response(self, sink: MemoryExporter, mock: Mock) -> None:
+        mock.put(script(CHAT))
+        stream = stream_of(mock.client())
+        first_text(stream)
+        stream.response.close()
+        assert ending_of(sink) is Ending.CLOSED_EARLY
+
+    def test_while_it_reads_the_http_response_itself(self, sink: MemoryExporter, mock: Mock) -> None:
+        mock.put(script(CHAT))
+        with stream_of(mock.client()) as stream:
+            next(line for line in stream.response.iter_lines() if PIECES[0] in line)
+        record = the_record(sink)
+        assert (record.ending, text_of(CHAT, record)) == (Ending.CLOSED_EARLY, PIECES[0])
+
+    def test_when_its_event_loop_ends(self, sink: MemoryExporter, mock: Mock) -> None:
+        """The loop closes the generators, but not the stream."""
+        kept = []
+
+        async def main() -> None:
+            kept.append(await stream_of(mock.async_client()))
+            await afirst_text(kept[0])
+
+        mock.put(script(CHAT))
+        asyncio.run(main())
+        kept.clear()
+        gc.collect()
+        assert ending_of(sink) is Ending.ABANDONED
+
     def test_by_exiting(self, tmp_path: Path) -> None:
         """Streams that are open at the end of the process are recorded with what had come."""
         file = tmp_path / "calls.jsonl"
@@ -361,6 +397,81 @@ class TestTheApplicationStops:
         (line,) = file.read_text().splitlines()
         assert json.loads(line)["metadata"]["promptlayer_patch.ending"] == "abandoned"
         assert PIECES[0] in line
+
+
+class TestTheApplicationGoesOn:
+    def test_with_a_second_loop(self, sink: MemoryExporter, mock: Mock) -> None:
+        """Leaving the first one closed a generator of openai's, not the stream."""
+        mock.put(script(CHAT))
+        stream = stream_of(mock.client())
+        assert first_text(stream) + "".join(map(CHAT.seen, stream)) == WHOLE
+        record = the_record(sink)
+        assert (record.ending, text_of(CHAT, record)) == (Ending.COMPLETE, WHOLE)
+
+    def test_with_a_second_async_loop(self, sink: MemoryExporter, mock: Mock) -> None:
+        async def main() -> None:
+            stream = await stream_of(mock.async_client())
+            text = await afirst_text(stream)
+            await collected()
+            assert text + "".join([CHAT.seen(chunk) async for chunk in stream]) == WHOLE
+
+        mock.put(script(CHAT))
+        asyncio.run(main())
+        record = the_record(sink)
+        assert (record.ending, text_of(CHAT, record)) == (Ending.COMPLETE, WHOLE)
+
+    def test_after_the_end(self, sink: MemoryExporter, mock: Mock) -> None:
+        """There is nothing more to read, which changes nothing."""
+        mock.put(script(CHAT))
+        stream = stream_of(mock.client())
+        assert "".join(map(CHAT.seen, stream)) == WHOLE
+        assert list(stream) == []
+        with pytest.raises(http.StreamError):
+            stream.response.read()
+        record = the_record(sink)
+        assert (record.ending, text_of(CHAT, record)) == (Ending.COMPLETE, WHOLE)
+
+
+class TestTheProviderFails:
+    def test_by_falling_silent(self, sink: MemoryExporter, loopback: Loopback) -> None:
+        loopback.play(CHAT, "hang").go()
+        with loopback.client().with_options(timeout=http.Timeout(5.0, read=0.1)) as client:
+            stream = stream_of(client)
+            with pytest.raises((http.ReadTimeout, openai.APITimeoutError)) as raised:
+                list(stream)
+        record = the_record(sink)
+        assert (record.ending, text_of(CHAT, record)) == (Ending.PROVIDER_ERROR, PIECES[0] + PIECES[1])
+        assert record.error is not None
+        assert (record.error.type, record.error.message) in accounts_of(raised.value)
+
+    def test_before_the_first_event(self, sink: MemoryExporter, mock: Mock) -> None:
+        played = mock.put(script(CHAT, "break"))
+        played.chunks = []
+        with pytest.raises((http.ReadError, openai.APIConnectionError)):
+            list(stream_of(mock.client()))
+        record = the_record(sink)
+        assert (record.ending, record.response, record.streamed) == (Ending.PROVIDER_ERROR, None, True)
+
+    def test_in_the_middle_of_a_character(self, sink: MemoryExporter, mock: Mock) -> None:
+        """What had come is kept up to the last whole event."""
+        played = mock.put(script(CHAT, "break"))
+        played.chunks = [
+            *script(CHAT).chunks[:3],
+            script(CHAT).chunks[3].partition("é".encode())[0] + b"\xc3",
+        ]
+        with pytest.raises((http.ReadError, openai.APIConnectionError)):
+            list(stream_of(mock.client()))
+        record = the_record(sink)
+        assert (record.ending, text_of(CHAT, record)) == (Ending.PROVIDER_ERROR, PIECES[0] + PIECES[1])
+
+    def test_to_send_json(self, sink: MemoryExporter, mock: Mock) -> None:
+        mock.put(script(CHAT)).chunks[2] = b"data: {not json\n\n"
+        with pytest.raises(json.JSONDecodeError):
+            list(stream_of(mock.client()))
+        gc.collect()
+        record = the_record(sink)
+        assert (record.ending, text_of(CHAT, record)) == (Ending.PROVIDER_ERROR, PIECES[0])
+        assert record.error is not None
 
 
 class TestAnExceptionAlreadyBeingHandled:
@@ -562,11 +673,17 @@ STREAM_OPTIONS: dict[str, dict[str, Any]] = {
 }
 
 
-def helper_of(client: Any, kind: Kind) -> Any:
+class Hours(pydantic.BaseModel):
+    """What the answers of these tests do not tell."""
+
+    hours: int
+
+
+def helper_of(client: Any, kind: Kind, **options: Any) -> Any:
     """The manager that `.stream()` makes; where it hangs has changed over the years."""
     for resource in (getattr(client, "responses", None),) if kind is RESPONSES else chats(client):
         if hasattr(resource, "stream"):
-            return resource.stream(**STREAM_OPTIONS[kind.name])
+            return resource.stream(**STREAM_OPTIONS[kind.name], **options)
     pytest.skip("this openai has no such helper")
 
 
@@ -628,6 +745,15 @@ class TestAStreamHelper:
                 list(stream)
         record = the_record(sink)
         assert (record.ending, text_of(kind, record)) == (Ending.PROVIDER_ERROR, PIECES[0] + PIECES[1])
+
+    def test_that_cannot_be_parsed(self, sink: MemoryExporter, mock: Mock, kind: Kind) -> None:
+        """The client raises; the application has made no mistake."""
+        mock.put(script(kind))
+        name = "text_format" if kind is RESPONSES else "response_format"
+        with pytest.raises(pydantic.ValidationError):  # noqa: SIM117
+            with helper_of(mock.client(), kind, **{name: Hours}) as stream:
+                list(stream)
+        assert ending_of(sink) is Ending.PROVIDER_ERROR
 
     def test_async(self, sink: MemoryExporter, mock: Mock, kind: Kind) -> None:
         async def main() -> None:

@@ -27,7 +27,7 @@ from promptlayer_patch.errors import RequestIdTimeout, RequestIdUnavailable
 from promptlayer_patch.exporters.memory import MemoryExporter
 from promptlayer_patch.records import Delivered, Delivery, Rejected
 from tests.support.fake_promptlayer import PATIENCE_S, Held, Numbering
-from tests.support.programs import printed
+from tests.support.programs import FORKS, printed
 from tests.support.wire import MODEL, Sent, Wire, chat, plausible, refusal, replies
 
 ASKED: dict[str, Any] = {"model": MODEL, "messages": [{"role": "user", "content": "?"}]}
@@ -591,7 +591,7 @@ print(calls.request_ids())
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
 @pytest.mark.parametrize("to", ["exporter", "[exporter, other]"])
 def test_a_forked_child_is_told_about_the_calls_of_its_parent(to: str) -> None:
-    lines = printed(FORK.replace("TO)", f"{to})"))
+    lines = printed(FORK.replace("TO)", f"{to})"), options=FORKS)
     assert lines == ["RequestIdUnavailable True"] * 3 + ["[1, 2, 3]"]
 
 

@@ -452,6 +452,7 @@ def posted_by_us(recording: Recording) -> list[dict[str, Any]]:
         loop = asyncio.new_event_loop() if recording.is_async else None
         run_case(recording.case, loop)
         if loop is not None:
+            loop.run_until_complete(loop.shutdown_asyncgens())
             loop.close()
         ids = calls.request_ids()
     if recording.answer is not None:

@@ -28,7 +28,7 @@ from promptlayer_patch._worker import Worker
 from promptlayer_patch.errors import RequestIdUnavailable
 from promptlayer_patch.records import Delivered, Delivery, Rejected, TryLater
 from tests.support.fake_promptlayer import PATIENCE_S, Held, Numbering
-from tests.support.programs import ROOT, printed, run_program
+from tests.support.programs import FORKS, ROOT, printed, run_program
 
 AN_HOUR_S = 3600.0
 
@@ -302,6 +302,30 @@ def test_what_is_still_refused_at_close_is_given_up_at_once(
     with pytest.raises(RequestIdUnavailable, match="ended before"):
         receipt.request_id(0)
     assert "1 records were not delivered" in caplog.text
+
+
+def test_close_tries_once_more_what_was_refused_meanwhile(desks: Desks) -> None:
+    """The answer that comes while the process ends is to a question from before."""
+    desk = desks()
+    asked, answer = threading.Event(), threading.Event()
+
+    def refuse_the_first(batch: Sequence[Record]) -> list[Delivery]:
+        if asked.is_set():
+            return desk.exporter.number(batch)
+        asked.set()
+        assert answer.wait(PATIENCE_S)
+        return [TryLater(AN_HOUR_S)] * len(batch)
+
+    desk.exporter = Numbering(refuse_the_first)
+    (receipt,) = desk.put()
+    desk.worker.urge()
+    assert asked.wait(PATIENCE_S)
+    with ThreadPoolExecutor(1) as pool:
+        close = pool.submit(desk.worker.close, PATIENCE_S)
+        wait([close], timeout=0.1)
+        answer.set()
+        assert close.result()
+    assert receipt.request_id(0) == 1
 
 
 def test_an_asked_for_wait_is_waited(desks: Desks) -> None:
@@ -841,7 +865,7 @@ needs_fork = pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform h
 def test_a_forked_child_starts_empty_with_a_worker_of_its_own() -> None:
     """What is queued belongs to the parent, which delivers it once; else there would be two of each."""
     told = [f"parent {at}" for at in range(4)]
-    ended = run_program(FORK)
+    ended = run_program(FORK, options=FORKS)
     assert ended.out.splitlines() == [
         "child [0, 0, 0, 0, 0]",
         "child True ['child 0'] [1, 1, 0, 0, 0]",
@@ -887,7 +911,7 @@ print(codes, promptlayer_patch.flush(20), promptlayer_patch.stats().queued)
 @needs_fork
 def test_forking_while_other_threads_record_is_safe() -> None:
     """Whatever another thread holds at that moment, the child neither hangs nor inherits a record."""
-    assert printed(MANY_FORKS) == [f"{[0] * 12} True 0"]
+    assert printed(MANY_FORKS, options=FORKS) == [f"{[0] * 12} True 0"]
 
 
 POOL = """
@@ -920,7 +944,7 @@ def test_the_processes_of_multiprocessing_deliver_what_they_record(
     program.write_text(POOL)
     calls = tmp_path / "calls.jsonl"
     monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    assert printed(program, method, calls) == ["0"]
+    assert printed(program, method, calls, options=FORKS) == ["0"]
     texts = [json.loads(line)["kwargs"]["messages"][0]["content"] for line in calls.read_text().splitlines()]
     assert sorted(texts) == ["child", "parent"]
 

@@ -58,6 +58,7 @@ def strangers(of: Iterable[ModuleType]) -> list[str]:
         f"{cls.__module__}.{cls.__name__}"
         for cls in _classes(of)
         if not issubclass(cls, (SyncAPIResource, AsyncAPIResource))
+        and "[" not in cls.__name__  # a type with parameters, which pydantic leaves where it was first made
         and not cls.__name__.endswith(VIEWS)
         and not any(base.__name__.endswith(WEBSOCKETS) for base in cls.__mro__)
     )

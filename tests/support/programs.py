@@ -12,6 +12,8 @@ from textwrap import dedent
 
 ROOT = Path(__file__).resolve().parents[2]
 TOO_LONG_S = 60.0
+FORKS = ("-W", "ignore::DeprecationWarning")
+"""Options of a program that forks: newer Pythons warn of it, and that it works is what is tested."""
 
 _ASKS = """\
 import openai, promptlayer_patch
@@ -53,8 +55,8 @@ def run_program(source: str | Path, *arguments: object, options: Sequence[str] =
     return Ended(done.returncode, done.stdout, done.stderr, time.monotonic() - began)
 
 
-def printed(source: str | Path, *arguments: object) -> list[str]:
+def printed(source: str | Path, *arguments: object, options: Sequence[str] = ()) -> list[str]:
     """The lines that `source` prints; it must end well and say nothing else."""
-    ended = run_program(source, *arguments)
+    ended = run_program(source, *arguments, options=options)
     assert (ended.code, ended.err) == (0, ""), ended
     return ended.out.splitlines()
