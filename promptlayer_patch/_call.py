@@ -17,7 +17,7 @@ from promptlayer_patch.records import Ending, Failure, Receipt, Rejected
 
 _NOT_IN_THE_BODY = frozenset({"extra_headers", "extra_query", "extra_body", "timeout"})
 
-_LOST = Rejected("lost to a fault of promptlayer_patch, see its log")
+LOST = Rejected("lost to a fault of promptlayer_patch, see its log")
 
 CURRENT: ContextVar[Call | None] = ContextVar("promptlayer_patch_call", default=None)
 """The call that the code running now belongs to."""
@@ -191,14 +191,15 @@ class Call:
                 self._keep_fields()
                 self.sink(self)
             except Exception:
-                self.receipt.settle(_LOST)
+                self.receipt.settle(LOST)
                 raise
 
     def __del__(self) -> None:
-        # A call under way is held by its context or its stream; this one nobody will finish any more.
+        # A call under way is held by its context; this one nobody will finish any more. Of a stream the
+        # collector may come here first: its `Watch` ends the call.
         try:
-            if self.unsettled:
-                self.receipt.settle(_LOST)
+            if self.unsettled and not self.streaming:
+                self.receipt.settle(LOST)
         except Exception:  # `__init__` may not have come this far
             pass
 

@@ -46,7 +46,7 @@ def hold(manager: Any, held: scope) -> None:
         if not attribute.endswith("__api_request"):
             continue
         if isinstance(request, CoroutineType):
-            setattr(manager, attribute, standing_for(request, _in_scope, held, owner=held))
+            setattr(manager, attribute, standing_for(request, Unawaited(None, held), _in_scope, held))
         else:
             setattr(manager, attribute, _InScope(request, held))
 
@@ -95,7 +95,12 @@ def with_id(result: Any, call: Call | None, kwargs: dict[str, Any]) -> Any:
         warn_once("streaming id", "return_pl_id has no effect on with_streaming_response; use receipt_of()")
         return result
     if isinstance(result, CoroutineType):
-        ours = standing_for(result, _async_with_id, call)
+        try:
+            unawaited = Unawaited(None)
+        except Exception as fault:
+            report("preparing for a coroutine", fault)
+            return _without_id(result)
+        ours = standing_for(result, unawaited, _async_with_id, call)
         return _without_id(result) if ours is result else ours
     try:
         if call is None or call.streaming:

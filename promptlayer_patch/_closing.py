@@ -8,6 +8,7 @@ from types import FrameType
 # Frames that close a response on their own: because the stream has ended, or because their generator was
 # dropped. Everybody else who closes it does so on the application's behalf.
 OWN_ENDINGS = frozenset({"__stream__", "drain_response_async"})
+_READERS = ("openai._streaming", "openai.lib.streaming")
 HTTP_GENERATORS = frozenset({"iter_bytes", "aiter_bytes", "iter_raw", "aiter_raw"})
 GENERATORS = OWN_ENDINGS | HTTP_GENERATORS
 
@@ -33,6 +34,16 @@ def _passes_through(frame: FrameType, error: BaseException) -> bool:
     step = error.__traceback__
     while step is not None:
         if step.tb_frame is frame:
+            return True
+        step = step.tb_next
+    return False
+
+
+def is_raised_by_client(error: BaseException) -> bool:
+    """Whether the client raised this while it read or parsed a stream, and not the application."""
+    step = error.__traceback__
+    while step is not None:
+        if str(step.tb_frame.f_globals.get("__name__")).startswith(_READERS):
             return True
         step = step.tb_next
     return False

@@ -23,6 +23,12 @@ def follow(
     ends: bool = True,
 ) -> Any:
     """Make the call, and notice how it goes; with `ends` its return is the end of it."""
+    unawaited = None
+    try:
+        # Made before the client's coroutine, so that a collection finalises it first.
+        unawaited = Unawaited(None, call)
+    except Exception as fault:
+        report("preparing for a coroutine", fault)
     token = CURRENT.set(call)
     try:
         result = wrapped(*args, **kwargs)
@@ -36,7 +42,7 @@ def follow(
         CURRENT.reset(token)
     if isinstance(result, CoroutineType):
         try:
-            return standing_for(result, _follow_async, call, ends, owner=call)
+            return standing_for(result, unawaited, _follow_async, call, ends)
         except Exception as fault:
             report("following a coroutine", fault)
             return result

@@ -10,6 +10,7 @@ import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
@@ -122,6 +123,7 @@ class _Process:
         self._capture: Capture | None = None
         self._patcher: Patcher | None = None
         self._at_exit = False
+        self._generation = 0
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._in_forked_child)
         self.pipeline: Pipeline | None = None
@@ -145,10 +147,10 @@ class _Process:
         if before is not None:
             quietly("closing", before.close)
 
-    def put(self, call: Call) -> None:
-        """Hand a finished call to what is installed now, which may not be what was when it began."""
+    def put(self, generation: int, call: Call) -> None:
+        """Hand a finished call to what is installed now, if there was no `uninstall()` since it began."""
         pipeline = self.pipeline
-        if pipeline is None or call.receipt.done:  # told already that we were uninstalled while it went on
+        if pipeline is None or generation != self._generation:
             call.receipt.settle(Rejected(_UNINSTALLED))
         else:
             pipeline.put(call)
@@ -161,6 +163,7 @@ class _Process:
     def uninstall(self) -> None:
         with self._lock:
             before, self.pipeline = self.pipeline, None
+            self._generation += 1
             quietly("uninstalling", self._arrival.forget)
             if self._capture is not None and self._patcher is not None:
                 quietly("switching off", self._capture.switch_off)
@@ -187,7 +190,7 @@ class _Process:
     def _switch_on(self, capture: Capture) -> None:
         pipeline, patcher = self.pipeline, self._patcher
         if pipeline is not None and patcher is not None:
-            capture.switch_on(self._settings, self.put, self.urge)
+            capture.switch_on(self._settings, partial(self.put, self._generation), self.urge)
             patcher.apply()
 
     def _in_forked_child(self) -> None:

@@ -16,8 +16,8 @@ from collections.abc import AsyncIterator, Iterator
 from types import FrameType
 from typing import Any
 
-from promptlayer_patch._call import Call, ending_of, failure_of, is_cancellation, is_text
-from promptlayer_patch._closing import GENERATORS, HTTP_GENERATORS, OWN_ENDINGS, error_at
+from promptlayer_patch._call import LOST, Call, ending_of, failure_of, is_cancellation, is_text
+from promptlayer_patch._closing import GENERATORS, HTTP_GENERATORS, OWN_ENDINGS, error_at, is_raised_by_client
 from promptlayer_patch._guard import report
 from promptlayer_patch.records import Ending, Rejected
 
@@ -71,8 +71,8 @@ class Watch:
         elif is_cancellation(error):
             self.end(Ending.CANCELLED, error)
         else:
-            # What the client raises passes through its own generator; the rest is the application's.
-            self.end(Ending.PROVIDER_ERROR if closer in OWN_ENDINGS else Ending.CONSUMER_ERROR, error)
+            theirs = closer in OWN_ENDINGS or is_raised_by_client(error)
+            self.end(Ending.PROVIDER_ERROR if theirs else Ending.CONSUMER_ERROR, error)
 
     def dropped(self) -> None:
         """The iterator over the body was dropped; the response may still be closed properly."""
@@ -87,16 +87,19 @@ class Watch:
         self.call.finish(ending, failure_of(error) if error is not None else None)
 
     def __del__(self) -> None:
+        call = getattr(self, "call", None)
+        if call is None:
+            return  # `__init__` has not come this far
         try:
-            self.call.in_finalizer = True
+            call.in_finalizer = True
             self.end(Ending.ABANDONED)
         except Exception as fault:
             report("ending an abandoned stream", fault)
+            call.receipt.settle(LOST)
 
 
 def watch(response: Any, call: Call) -> None:
     """Have `call` finished by whatever becomes of the body of `response`, an unread `httpx.Response`."""
-    call.streaming = True
     base = type(response)
     subclass = _subclasses.get(base)
     if subclass is None:
@@ -104,6 +107,7 @@ def watch(response: Any, call: Call) -> None:
         subclass = _subclasses[base] = type(base.__name__, (_Watched, base), {"_unwatched": base, **named})
     response.__dict__[_KEY] = Watch(call)
     response.__class__ = subclass
+    call.streaming = True
 
 
 def abandon_all() -> None:

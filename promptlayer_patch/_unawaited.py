@@ -42,24 +42,24 @@ class Unawaited:
 
 def standing_for(
     theirs: Any,
+    unawaited: Unawaited | None,
     awaiting: Callable[..., Coroutine[Any, Any, Any]],
     *arguments: Any,
-    owner: Owner | None = None,
 ) -> Any:
-    """`awaiting(Unawaited(theirs), *arguments)` under the name of `theirs`, for warnings and debuggers.
+    """`awaiting(unawaited, *arguments)` holding `theirs`, under its name, for warnings and debuggers.
 
     On a fault of ours it is `theirs` itself.
     """
-    unawaited: Unawaited | None = None
     ours: Any = None
+    if unawaited is None:
+        return theirs
     try:
-        unawaited = Unawaited(theirs, owner)
+        unawaited.coroutine = theirs
         ours = awaiting(unawaited, *arguments)
         ours.__name__, ours.__qualname__ = theirs.__name__, theirs.__qualname__
     except Exception as fault:
         report("wrapping a coroutine", fault)
-        if unawaited is not None:
-            unawaited.coroutine = None  # it is the caller's again
+        unawaited.coroutine = None  # it is the caller's again
         if ours is not None:
             ours.close()
         return theirs

@@ -5,8 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import os
 import stat
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta, timezone
 from email.utils import format_datetime
@@ -34,6 +36,7 @@ from tests.support.fake_promptlayer import (
     nobody_listening,
     refused,
 )
+from tests.support.programs import FORKS, printed
 from tests.support.wire import MODEL, Wire, chat, refusal, replies
 
 KEY = "pl_0123456789abcdef"
@@ -192,6 +195,43 @@ def test_many_calls_are_posted_once_each_over_several_connections(promptlayer: F
     assert sorted(ids) == list(range(FIRST_ID, FIRST_ID + 100))
     by_record = {body["metadata"]["promptlayer_patch.record_id"] for body in promptlayer.bodies}
     assert by_record == {receipt.record_id for receipt in calls.receipts}
+
+
+FORK = """
+import os, sys
+import promptlayer_patch
+from tests.support.wire import MODEL, Wire
+
+promptlayer_patch.install()
+create = Wire().client().chat.completions.create
+def ask(who):
+    with promptlayer_patch.scope(tags=[who]) as calls:
+        for _ in range(8):
+            create(model=MODEL, messages=[{"role": "user", "content": "?"}])
+    print(who, len(set(calls.request_ids(20))))
+    sys.stdout.flush()
+ask("before")
+child = os.fork()
+if child == 0:
+    ask("child")
+    os._exit(0)
+ask("parent")
+os.waitpid(child, 0)
+ask("after")
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+def test_a_forked_child_has_connections_of_its_own(
+    server: FakePromptLayer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On those of its parent the two would read each other's answers."""
+    monkeypatch.setenv("PROMPTLAYER_API_KEY", KEY)
+    monkeypatch.setenv("PROMPTLAYER_BASE_URL", server.base_url)
+    lines = printed(FORK, options=FORKS)
+    assert sorted(lines) == ["after 8", "before 8", "child 8", "parent 8"]
+    tags = Counter(body["tags"][0] for body in server.bodies)
+    assert tags == dict.fromkeys(["before", "child", "parent", "after"], 8)
 
 
 @pytest.mark.parametrize(

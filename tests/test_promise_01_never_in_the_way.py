@@ -12,6 +12,7 @@ import logging
 import pkgutil
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from fnmatch import fnmatchcase
 from itertools import count, cycle
 from pathlib import Path
@@ -37,6 +38,7 @@ from tests.support.faults_watching import (
     observe,
     our_log,
     our_threads,
+    play,
     put_right,
     watched,
 )
@@ -386,6 +388,45 @@ def log_too_loud(records: list[logging.LogRecord]) -> list[str]:
     warned = [record.getMessage() for record in records if record.levelno >= logging.WARNING]
     again = {text for text in warned if warned.count(text) > 1}
     return [text for text in warned if text in again or "spät" in text or "of ours" in text]
+
+
+# --- nothing fails ------------------------------------------------------------------------------------
+
+
+def test_warnings_that_are_errors_are_the_same_ones(bare: dict[Run, Outcome]) -> None:
+    """With `python -W error` we raise nothing that openai would not."""
+    for run in RUNS:
+        without = observe(run, installed=False, filtering="error")
+        install()
+        assert observe(run, installed=True, leaving=True, filtering="error").differences(without) == []
+
+
+def test_the_debug_mode_of_asyncio_has_nothing_to_say(bare: dict[Run, Outcome]) -> None:
+    for run in RUNS:
+        if run[1]:
+            without = observe(run, installed=False, debug=True)
+            install()
+            assert observe(run, installed=True, leaving=True, debug=True).differences(without) == []
+
+
+def test_threads_do_not_notice_that_we_come_and_go(bare: dict[Run, Outcome]) -> None:
+    """Installing and uninstalling takes a while, in which others make calls."""
+    runs = [(name, is_async) for name in ("plain_call", "whole_stream") for is_async in (False, True)]
+
+    def make_calls() -> list[str]:
+        return [
+            f"{run}: {outcome.error}"
+            for _ in range(5)
+            for run in runs
+            if (outcome := play(run)).value != bare[run].value
+        ]
+
+    with our_log(), ThreadPoolExecutor(4) as pool:
+        working = [pool.submit(make_calls) for _ in range(4)]
+        while not all(future.done() for future in working):
+            install()
+            promptlayer_patch.uninstall()
+    assert [future.result() for future in working] == [[]] * 4
 
 
 # --- installing and uninstalling ----------------------------------------------------------------------

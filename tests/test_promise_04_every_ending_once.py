@@ -390,7 +390,7 @@ class TestTheApplicationStops:
         file = tmp_path / "calls.jsonl"
         subprocess.run(
             [sys.executable, "-c", OPEN_AT_EXIT, str(file)],
-            check=True,
+            check=False,  # Python 3.13.0 crashes in its last collection, also without us
             timeout=60,
             cwd=Path(__file__).parents[1],
         )

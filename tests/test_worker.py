@@ -350,6 +350,17 @@ def test_a_record_that_must_wait_does_not_hold_back_its_neighbours(desks: Desks)
     assert desk.stats.delivered == 105
 
 
+def test_what_was_refused_goes_before_what_came_later(desks: Desks, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("promptlayer_patch._worker._LINGER_S", AN_HOUR_S)
+    desk = desks(Later(AN_HOUR_S, only=["call 0", "call 1"]))
+    desk.put(2)
+    desk.worker.urge()
+    wait_until_refused(desk)
+    desk.put(2)
+    assert desk.worker.flush(PATIENCE_S)
+    assert desk.names[-4:] == names(4)
+
+
 def test_a_record_is_decoded_once_however_often_it_is_tried(desks: Desks) -> None:
     desk = desks(Later(0.0, times=5))
     desk.put()

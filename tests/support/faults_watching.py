@@ -15,7 +15,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from contextvars import Context, copy_context
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 import promptlayer_patch
 from promptlayer_patch._worker import Worker
@@ -23,6 +23,7 @@ from tests.replay.playing import drive
 from tests.support.faults_programs import ASYNC_ONLY, PROGRAMS, User
 from tests.support.wire import Sent, Wire
 
+Filter = Literal["always", "error"]
 Run = tuple[str, bool]
 """A program by name, and whether it uses an async client."""
 
@@ -60,16 +61,21 @@ def _short(thing: Any) -> str:
     return text if len(text) < 200 else f"{text[:80]} ... {text[-110:]}"
 
 
-def observe(run: Run, *, installed: bool, leaving: bool = False) -> Outcome:
-    """Run a program, bare or with us `installed`; `leaving`, also take us out again at its end."""
+def observe(
+    run: Run, *, installed: bool, leaving: bool = False, filtering: Filter = "always", debug: bool = False
+) -> Outcome:
+    """Run a program, bare or with us `installed`; `leaving`, also take us out again at its end.
+
+    `filtering` is what becomes of warnings, and `debug` that of asyncio.
+    """
     name, is_async = run
     wire = Wire()
     outcome = Outcome(sent=wire.sent, log=wire.log)
-    with watched(outcome):
+    with watched(outcome, filtering):
         user = User(wire, is_async, installed)
         try:
             main = _main(name, user, outcome)
-            outcome.value = asyncio.run(main) if is_async else drive(main)
+            outcome.value = asyncio.run(main, debug=debug) if is_async else drive(main)
         except BaseException as error:
             outcome.error = told(error)
         del user
@@ -78,6 +84,18 @@ def observe(run: Run, *, installed: bool, leaving: bool = False) -> Outcome:
         gc.collect()
     if name == "gathered_calls":
         outcome.log.sort()  # which of them goes first is nobody's business
+    return outcome
+
+
+def play(run: Run) -> Outcome:
+    """Run a program without looking at what belongs to the whole process, so on any thread."""
+    name, is_async = run
+    outcome = Outcome()
+    main: Any = PROGRAMS[name](User(Wire(), is_async, installed=False))
+    try:
+        outcome.value = asyncio.run(main) if is_async else drive(main)
+    except Exception as error:
+        outcome.error = told(error)
     return outcome
 
 
@@ -160,22 +178,30 @@ def told(error: BaseException) -> dict[str, Any]:
 
 
 @contextmanager
-def watched(outcome: Outcome) -> Iterator[None]:
+def watched(outcome: Outcome, filtering: Filter = "always") -> Iterator[None]:
     """Write down warnings and noise made in the block."""
     noise = outcome.noise
     hooks = sys.unraisablehook, threading.excepthook
-    sys.unraisablehook = lambda about: noise.append(f"unraisable in {about.object}: {about.exc_value!r}")
+    sys.unraisablehook = lambda about: noise.append(
+        f"unraisable in {named(about.object)}: {about.exc_value!r}"
+    )
     threading.excepthook = lambda about: noise.append(f"thread {about.thread}: {about.exc_value!r}")
     stderr = io.StringIO()
     try:
         with warnings.catch_warnings(record=True) as caught, contextlib.redirect_stderr(stderr):
-            warnings.simplefilter("always")
+            warnings.simplefilter(filtering)
             yield
     finally:
         sys.unraisablehook, threading.excepthook = hooks
-    outcome.warnings = [(warning.category, str(warning.message)) for warning in caught]
+    # In debug mode the interpreter goes on for many lines about where a coroutine was made.
+    outcome.warnings = [(warning.category, str(warning.message).partition("\n")[0]) for warning in caught]
     if stderr.getvalue():
         noise.append(f"stderr: {stderr.getvalue()}")
+
+
+def named(thing: Any) -> str:
+    """A thing by its name, which is the same in every run."""
+    return getattr(thing, "__qualname__", type(thing).__name__)
 
 
 @contextmanager
