@@ -6,7 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP    := $(BIN)/python -m pip -qq --disable-pip-version-check install --use-pep517
 
-.PHONY: help demo test check test-matrix manifest record clean
+.PHONY: help demo test check test-matrix manifest bench record clean
 .NOTPARALLEL:
 
 help:
@@ -15,6 +15,7 @@ help:
 	@echo 'make check        ruff, mypy, import-linter'
 	@echo 'make test-matrix  the test suite on the oldest and newest openai and between: LANES="floor newest"'
 	@echo 'make manifest     list the methods of the installed openai anew, after a new one or a new patch point'
+	@echo 'make bench        what recording adds to a call, against the bare library, in one run'
 	@echo 'make record       record cassettes/ anew'
 	@echo 'make clean        remove what the other targets have built'
 
@@ -35,6 +36,9 @@ test-matrix: $(VENV)/.made
 
 manifest: $(VENV)/.test
 	$(BIN)/python -m tests.manifest.generate
+
+bench: $(VENV)/.core
+	$(BIN)/python benchmarks/overhead.py $(ARGS)
 
 record: $(VENV)/.test
 	$(BIN)/python tests/record.py $(ARGS)
