@@ -187,8 +187,9 @@ class Worker:
 
     def _deliver_batch(self) -> None:
         try:
+            last_try = self._ending  # what is answered to a question from before is asked once more
             batch = self._backlog.take(_BATCH)
-            self._settle(batch, self._export(batch))
+            self._settle(batch, self._export(batch), last_try)
         except BaseException as fault:  # nobody but us runs here, and somebody may wait for this thread
             report("delivering", fault)
             self._lanes.close()
@@ -233,12 +234,12 @@ class Worker:
                 return Rejected(f"could not be decoded: {type(fault).__name__}")
         return None
 
-    def _settle(self, batch: Sequence[Parcel], deliveries: Sequence[Delivery]) -> None:
+    def _settle(self, batch: Sequence[Parcel], deliveries: Sequence[Delivery], last_try: bool) -> None:
         outcomes = self._backlog.settle(batch, deliveries)
         log_troubles(deliveries)
         for parcel, outcome in outcomes:
             parcel.settle(outcome)
-        if self._ending and all(isinstance(delivery, TryLater) for delivery in deliveries):
+        if last_try and all(isinstance(delivery, TryLater) for delivery in deliveries):
             self._give_up()
         with self._lock:
             waiting = [] if self._backlog.left() else self._all_done
