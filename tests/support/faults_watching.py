@@ -159,12 +159,17 @@ def our_threads() -> list[threading.Thread]:
     return [thread for thread in threading.enumerate() if thread.name.startswith("promptlayer")]
 
 
+_OURS = ("promptlayer_patch", "wrapt")
+_BETWEEN = ("typing_extensions.py", "warnings.py")
+"""Marks of deprecation, which we step over after having warned in their stead."""
+
+
 def told(error: BaseException) -> dict[str, Any]:
     """An exception as its catcher sees it."""
     frames = [
         (frame.filename, frame.name)
         for frame in traceback.extract_tb(error.__traceback__)
-        if "promptlayer_patch" not in frame.filename and "wrapt" not in frame.filename
+        if not frame.filename.endswith(_BETWEEN) and not any(part in frame.filename for part in _OURS)
     ]
     return {
         "type": type(error),
