@@ -9,11 +9,12 @@ import mimetypes
 import re
 import sys
 import zlib
+from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
 from promptlayer_patch._call import Call, header
-from promptlayer_patch._folding import Folded, fold_stream
+from promptlayer_patch._folding import Folded, fold_stream, parse_events
 from promptlayer_patch.records import Ending, Failure, Record
 
 _KEYS = re.compile(r"\b(?:sk|pl|rk)[-_][A-Za-z0-9_*-]{12,}|(?<=Bearer )[A-Za-z0-9._-]{12,}")
@@ -30,6 +31,12 @@ def record_of(call: Call) -> Record:
     response = folded.response if folded else _response(call, body)
     client, provider = _client(call.client_type)
     ending, failure = _verdict(call, folded, response)
+    if ending is Ending.ABANDONED and body is not None and folded is not None and _ends_unreadable(body):
+        # Before openai 2 nothing tells us that the client raised over an event it could not read.
+        ending, failure = (
+            Ending.PROVIDER_ERROR,
+            Failure("JSONDecodeError", "an event of the stream is no JSON"),
+        )
     return Record(
         id=call.receipt.record_id,
         function_name=call.name,
@@ -155,6 +162,16 @@ def _verdict(call: Call, folded: Folded | None, response: Any) -> tuple[Ending, 
     if failure is not None:
         failure = Failure(failure.type, _KEYS.sub("***", failure.message), failure.status)
     return ending, failure
+
+
+def _ends_unreadable(body: bytes) -> bool:
+    """Whether the last event of a body is whole, and yet not JSON."""
+    if not body.endswith((b"\n\n", b"\r\n\r\n")):
+        return False
+    events = deque(parse_events(body), maxlen=1)
+    if not events or events[0].data.startswith("[DONE]"):
+        return False
+    return isinstance(_decoded(events[0].data.encode()), str)
 
 
 def _reported(error: Mapping[str, Any]) -> Failure:

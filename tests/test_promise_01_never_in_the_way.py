@@ -283,9 +283,10 @@ class Failing:
 @pytest.fixture(scope="module", autouse=True)
 def _quick_collections() -> Iterator[None]:
     """What was there before is not looked at again by the many collections of these tests."""
+    gc.collect()
+    gc.freeze()
     for run in RUNS:
         observe(run, installed=False)  # openai imports some things late
-    gc.collect()
     gc.freeze()
     yield
     gc.unfreeze()
