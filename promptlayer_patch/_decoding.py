@@ -171,7 +171,11 @@ def _ends_unreadable(body: bytes) -> bool:
     events = deque(parse_events(body), maxlen=1)
     if not events or events[0].data.startswith("[DONE]"):
         return False
-    return isinstance(_decoded(events[0].data.encode()), str)
+    try:
+        json.loads(events[0].data)
+    except (ValueError, RecursionError):
+        return True
+    return False
 
 
 def _reported(error: Mapping[str, Any]) -> Failure:
