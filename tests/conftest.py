@@ -9,6 +9,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 
 import promptlayer_patch
+from promptlayer_patch._guard import forget_reports
 from promptlayer_patch.exporters.memory import MemoryExporter
 
 # Machines differ and are shared: how long an example takes says nothing about the code.
@@ -27,7 +28,8 @@ def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.T
 
 @pytest.fixture(autouse=True)
 def _clean_slate() -> Iterator[None]:
-    """Whatever a test installs is uninstalled after it."""
+    """Whatever a test installs is uninstalled after it, and what it has logged once is logged again."""
+    forget_reports()
     yield
     promptlayer_patch.uninstall()
 
