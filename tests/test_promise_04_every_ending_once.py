@@ -35,6 +35,7 @@ from tests.support.endings_consumers import (
     astumble,
     break_off,
     collected,
+    either,
     forget,
     ignore,
     read_it_all,
@@ -341,7 +342,7 @@ class TestTheApplicationStops:
             async with loopback.async_client() as client:
                 stream, started = await stream_of(client), asyncio.Event()
                 reading = asyncio.create_task(read(stream, started))
-                await started.wait()
+                await either(reading, started.wait())
                 await turns()
                 await stream.close()
                 reading.cancel()
@@ -559,7 +560,7 @@ class TestCancelled:
         async def main() -> None:
             async with loopback.async_client() as client:
                 task = asyncio.create_task(stream_of(client))
-                await asyncio.to_thread(played.asked.wait)
+                await asyncio.to_thread(played.asked.wait, 30.0)
                 task.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await task
@@ -603,7 +604,7 @@ class TestCancelled:
         async def main() -> None:
             async with loopback.async_client() as client:
                 task = asyncio.create_task(consume(client))
-                await under_way.wait()
+                await either(task, under_way.wait())
                 task.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await task
@@ -636,7 +637,7 @@ class TestCancelled:
             async with loopback.async_client() as client:
                 call = client.chat.completions.create(model="gpt-4o", messages=MESSAGES)
                 task = asyncio.create_task(call)
-                await asyncio.to_thread(played.asked.wait)
+                await asyncio.to_thread(played.asked.wait, 30.0)
                 task.cancel()
                 with pytest.raises(asyncio.CancelledError):
                     await task
@@ -780,9 +781,7 @@ class TestAStreamHelper:
         async def main() -> None:
             async with loopback.async_client() as client:
                 task = asyncio.create_task(consume(client))
-                await asyncio.wait(
-                    [task, asyncio.create_task(under_way.wait())], return_when="FIRST_COMPLETED"
-                )
+                await either(task, under_way.wait())
                 await turns()
                 task.cancel()
                 with suppress(asyncio.CancelledError):

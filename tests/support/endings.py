@@ -21,6 +21,10 @@ http: Any = getattr(base_client, "httpx2", None) or getattr(base_client, "httpx"
 """The HTTP library that the installed openai speaks."""
 
 
+_PATIENCE_S = 30.0
+"""After that a test fails that would otherwise wait for ever."""
+
+
 @dataclass
 class Script:
     """What the provider answers to one request."""
@@ -141,13 +145,13 @@ class Loopback:
         return f"http://127.0.0.1:{self._server.server_address[1]}/v1"
 
     def client(self) -> Any:
-        http_client = http.Client(trust_env=False)
+        http_client = http.Client(trust_env=False, timeout=_PATIENCE_S)
         return openai.OpenAI(
             api_key="sk-test", base_url=self.base_url, max_retries=0, http_client=http_client
         )
 
     def async_client(self) -> Any:
-        http_client = http.AsyncClient(trust_env=False)
+        http_client = http.AsyncClient(trust_env=False, timeout=_PATIENCE_S)
         return openai.AsyncOpenAI(
             api_key="sk-test", base_url=self.base_url, max_retries=0, http_client=http_client
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import gc
+from collections.abc import Coroutine
+from typing import Any
 
 from tests.support.endings import Talk
 
@@ -104,10 +106,17 @@ async def abe_cancelled(talk: Talk) -> None:
                 talk.more()
 
     task = asyncio.create_task(consume())
-    await under_way.wait()
+    await either(task, under_way.wait())
     await turns()
     task.cancel()
     await task
+
+
+async def either(task: asyncio.Task[Any], what: Coroutine[Any, Any, Any]) -> None:
+    """Wait for something that a task does, or for the task to end before it has."""
+    waiting = asyncio.create_task(what)
+    await asyncio.wait([task, waiting], return_when=asyncio.FIRST_COMPLETED)
+    waiting.cancel()
 
 
 async def collected() -> None:
