@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-from promptlayer_patch._parcels import Parcel, Stats, wait_before
+from promptlayer_patch._parcels import Dropped, Parcel, Stats, wait_before
 from promptlayer_patch.records import Delivered, Delivery, Rejected, TryLater
 
 
@@ -72,6 +72,8 @@ class Backlog:
                         continue
                     case Delivered():
                         self._delivered += 1
+                    case Dropped():
+                        self._dropped += 1
                     case Rejected():
                         self._rejected += 1
                 self._bytes -= parcel.size

@@ -53,6 +53,7 @@ class Call:
         "receipt",
         "request_body",
         "result",
+        "sampled",
         "sink",
         "stamps",
         "started",
@@ -80,6 +81,7 @@ class Call:
         self.tags = tags
         self.metadata = metadata or {}
         self.claimed = False
+        self.sampled = True
         self.streaming = False
         self.raw_encoded = False
         self.in_finalizer = False

@@ -28,6 +28,7 @@ from promptlayer_patch._call_options import (
 from promptlayer_patch._following import follow
 from promptlayer_patch._guard import report
 from promptlayer_patch._keeping import keep, named_by_helper
+from promptlayer_patch._sampling import Sampler, takes
 from promptlayer_patch._settings import Settings
 from promptlayer_patch.errors import InvalidArgument
 from promptlayer_patch.records import Ending, Receipt
@@ -67,10 +68,12 @@ class Capture:
         self._urge: Callable[[], object] | None = None
         self._tags: tuple[str, ...] = ()
         self._metadata: Mapping[str, str] = {}
+        self._sampler: Sampler = 1.0
 
     def switch_on(self, settings: Settings, sink: Sink, urge: Callable[[], object]) -> None:
         """Hand every call that ends from now on to `sink`; `urge` is called when somebody waits for an id."""
         self._tags, self._metadata = settings.tags, settings.metadata
+        self._sampler = settings.sample_rate
         self._sink, self._urge = sink, urge
         self.active = True
 
@@ -219,6 +222,7 @@ class Capture:
                 return None  # we are wrapped twice, around a plain function of another tool
         call = self._open(helper or name, kind, extra)
         call.passed = kwargs
+        call.sampled = self._sampler == 1.0 or takes(self._sampler, call.name, kwargs)
         call.keeps_base64 = kwargs.get("encoding_format") == "base64"
         if not self.tapped:
             call.untapped(getattr(resource, "_client", None), kwargs)
@@ -238,6 +242,7 @@ class Capture:
             return None
         call = self._open(named_by_helper(options.headers) or self._routes.name_of(kind), kind)
         call.claim(client, options)
+        call.sampled = takes(self._sampler, call.name, getattr(options, "json_data", None) or {})
         return call
 
     def _departing(self, client: Any, options: Any) -> tuple[Call | None, bool]:

@@ -12,26 +12,33 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from types import ModuleType
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from promptlayer_patch._arrival import Arrival
 from promptlayer_patch._guard import forget_reports, log, quietly, report
 from promptlayer_patch._parcels import Stats
 from promptlayer_patch._pipeline import Pipeline
+from promptlayer_patch._sampling import Sampler, takes
 from promptlayer_patch._settings import Destination, Settings, read_settings, shown_url
 from promptlayer_patch.errors import InvalidArgument
 from promptlayer_patch.exporters import split
-from promptlayer_patch.records import Rejected
+from promptlayer_patch.records import Ending, Rejected
 
 if TYPE_CHECKING:
+    import re
     from collections.abc import Iterable
 
     from promptlayer_patch._call import Call
     from promptlayer_patch._capture import Capture
     from promptlayer_patch._patching import Patcher
+    from promptlayer_patch._signals import Terminations
+    from promptlayer_patch.records import Record
 
+
+Redact: TypeAlias = "str | re.Pattern[str] | Callable[[Record], Record]"
 
 _UNINSTALLED = "promptlayer_patch was uninstalled"
+_NOT_SAMPLED = "the call was not sampled"
 
 
 def install(
@@ -44,6 +51,15 @@ def install(
     shutdown_timeout_s: float | None = None,
     queue_max_records: int | None = None,
     queue_max_bytes: int | None = None,
+    outbox: bool | None = None,
+    outbox_max_records: int | None = None,
+    outbox_max_bytes: int | None = None,
+    record_max_bytes: int | None = None,
+    media_max_bytes: int | None = None,
+    capture_content: bool | None = None,
+    redact: Redact | Sequence[Redact] | None = None,
+    sample_rate: Sampler | None = None,
+    sample_errors: float | None = None,
 ) -> None:
     """Record every OpenAI call of this process from now on, until `uninstall()`.
 
@@ -63,6 +79,19 @@ def install(
             seconds (2).
         queue_max_records: records that may wait in memory before new ones are dropped (10,000).
         queue_max_bytes: bytes that may wait in memory (64 MiB).
+        outbox: keep what goes to PromptLayer on disk until it has arrived (true).
+        outbox_max_records: records that may wait on disk (1,000,000).
+        outbox_max_bytes: bytes that may wait on disk (512 MiB); as it fills up, content is shortened before
+            a record is dropped.
+        record_max_bytes: the content of a larger record is shortened, largest field first (4 MiB).
+        media_max_bytes: larger images and sounds become their type, size and digest (256 KiB).
+        capture_content: false keeps names, sizes, usage and timing, and no prompt or answer (true).
+        redact: what is taken out of every record before it is kept or sent: names of keys, paths such as
+            `"messages[*].content"`, compiled regular expressions, functions from a `Record` to a `Record`, or
+            a list of these. API keys and the like are always taken out.
+        sample_rate: the part of the calls to record, from 0 to 1, or a function of the method's name and its
+            arguments that answers that for one call, or true or false (1).
+        sample_errors: the part of the failed calls to record among those that are not sampled (1).
 
     Raises `InvalidArgument`, which names the argument or variable that is wrong; nothing is changed then.
     """
@@ -75,6 +104,15 @@ def install(
         shutdown_timeout_s=shutdown_timeout_s,
         queue_max_records=queue_max_records,
         queue_max_bytes=queue_max_bytes,
+        outbox=outbox,
+        outbox_max_records=outbox_max_records,
+        outbox_max_bytes=outbox_max_bytes,
+        record_max_bytes=record_max_bytes,
+        media_max_bytes=media_max_bytes,
+        capture_content=capture_content,
+        redact=redact,
+        sample_rate=sample_rate,
+        sample_errors=sample_errors,
     )
     argument = "to" if to is not None else "PROMPTLAYER_TO"
     destinations = tuple(_checked(destination, settings, argument) for destination in settings.to)
@@ -127,6 +165,7 @@ class _Process:
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._in_forked_child)
         self.pipeline: Pipeline | None = None
+        self._terminations: Terminations | None = None
 
     def install(self, settings: Settings) -> None:
         with self._lock:
@@ -146,12 +185,15 @@ class _Process:
             quietly("saying where records go", _say_where, settings)
         if before is not None:
             quietly("closing", before.close)
+            quietly("looking around", self.pipeline.look_around)
 
     def put(self, generation: int, call: Call) -> None:
         """Hand a finished call to what is installed now, if there was no `uninstall()` since it began."""
         pipeline = self.pipeline
         if pipeline is None or generation != self._generation:
             call.receipt.settle(Rejected(_UNINSTALLED))
+        elif not call.sampled and not _is_kept_error(call, self._settings.sample_errors):
+            call.receipt.settle(Rejected(_NOT_SAMPLED))
         else:
             pipeline.put(call)
 
@@ -165,6 +207,8 @@ class _Process:
             before, self.pipeline = self.pipeline, None
             self._generation += 1
             quietly("uninstalling", self._arrival.forget)
+            if self._terminations is not None:
+                quietly("forgetting signals", self._terminations.forget)
             if self._capture is not None and self._patcher is not None:
                 quietly("switching off", self._capture.switch_off)
                 quietly("removing the wrappers", self._patcher.remove)
@@ -175,21 +219,25 @@ class _Process:
 
     def _openai_arrives(self) -> None:
         """Load what is needed to patch openai; not before somebody imports it."""
-        from promptlayer_patch import _decoding  # noqa: F401  so that no thread of ours has to import it
+        from promptlayer_patch import _decoding, _refining  # noqa: F401  so that no thread of ours has to
         from promptlayer_patch._capture import Capture
         from promptlayer_patch._patching import Patcher, Routes
+        from promptlayer_patch._signals import Terminations
         from promptlayer_patch.instrumentation.openai import OPENAI
 
         with self._lock:
             if self._capture is None:
                 self._capture = Capture(Routes(OPENAI))
                 self._patcher = Patcher(OPENAI, self._capture)
+                self._terminations = Terminations(self._end, self._is_entered)
             if self.pipeline is not None:
                 self._switch_on(self._capture)
 
     def _switch_on(self, capture: Capture) -> None:
         pipeline, patcher = self.pipeline, self._patcher
         if pipeline is not None and patcher is not None:
+            if self._terminations is not None:
+                quietly("watching signals", self._terminations.watch)
             capture.switch_on(self._settings, partial(self.put, self._generation), self.urge)
             patcher.apply()
 
@@ -198,6 +246,10 @@ class _Process:
         if util is not None and self._at_exit:
             # The child of multiprocessing forgets all finalizers first; this is called after that.
             quietly("forking", util.register_after_fork, self, lambda process: _finalize(util, process._end))
+
+    def _is_entered(self) -> bool:
+        pipeline = self.pipeline
+        return pipeline is not None and pipeline.is_entered()
 
     def _end(self) -> None:
         """At interpreter exit: end the streams that are still open and deliver what can be."""
@@ -236,6 +288,12 @@ def _checked(destination: Destination, settings: Settings, argument: str) -> Des
                     argument if wrong.argument == "to" else wrong.argument, wrong.problem
                 ) from None
     return destination
+
+
+def _is_kept_error(call: Call, part: float) -> bool:
+    """Whether an unsampled call has failed, or reports a failure in its last words, and is kept for that."""
+    failed = call.ending is Ending.PROVIDER_ERROR or any(b'"error"' in chunk for chunk in call.chunks[-2:])
+    return failed and takes(part, call.name, {})
 
 
 def _say_where(settings: Settings) -> None:

@@ -21,22 +21,36 @@ _LONGEST_ASKED_WAIT_S = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """What became of the records so far; at any moment recorded = delivered + queued + rejected + dropped."""
+    """What became of the records so far.
+
+    At any moment recorded = delivered + queued + outbox + rejected + dropped.
+    """
 
     recorded: int = 0
     """Calls handed to the queue."""
     delivered: int = 0
     queued: int = 0
     """In memory, waiting for their first or their next delivery."""
+    outbox: int = 0
+    """On disk, waiting likewise; what the process leaves there is delivered by a later one."""
     rejected: int = 0
     """Refused by the destination."""
     dropped: int = 0
-    """Given up: the queue was full, or the process ended first."""
+    """Given up: the queue and the outbox were full, or the process ended first and there was no outbox."""
     retried: int = 0
     """Deliveries that had to be tried again, each try counted."""
+    shortened: int = 0
+    """Records whose content was shortened to fit."""
+    adopted: int = 0
+    """Delivered for processes that had ended before; counted in nothing else."""
 
     def __add__(self, other: Stats) -> Stats:
         return Stats(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
+
+
+@dataclass(frozen=True, slots=True)
+class Dropped(Rejected):
+    """There was no room for the record."""
 
 
 @dataclass(slots=True)
@@ -62,6 +76,8 @@ def wait_before(attempt: int, after_s: object) -> float:
 def log_troubles(deliveries: Sequence[Delivery]) -> None:
     for delivery in deliveries:
         match delivery:
+            case Dropped():
+                pass  # said by who dropped it
             case Rejected(reason):
                 warn_once(f"rejected: {reason}", "a record was rejected: %s", reason)
             case TryLater(reason=reason):

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeAlias
 
+from promptlayer_patch._dispatch import Dispatch
 from promptlayer_patch._lanes import Lanes
+from promptlayer_patch._outbox import Address, OutboxDirectory
 from promptlayer_patch._parcels import Stats
-from promptlayer_patch._settings import Destination, Settings
+from promptlayer_patch._settings import Destination, Settings, shown_url
+from promptlayer_patch._spooling import Room, Spooling
 from promptlayer_patch._worker import Worker
-from promptlayer_patch.exporters import open_exporter
+from promptlayer_patch.exporters import Remote, open_exporter, remote
 from promptlayer_patch.records import Delivered, Receipt, Rejected
 
 if TYPE_CHECKING:
     from promptlayer_patch._call import Call
     from promptlayer_patch.exporters import Exporter
     from promptlayer_patch.records import Record
+
+Way: TypeAlias = Worker | Dispatch
 
 
 class Pipeline:
@@ -25,43 +30,50 @@ class Pipeline:
     def __init__(self, settings: Settings) -> None:
         self._timeout_s = settings.shutdown_timeout_s
         self._ends_at: float | None = None
-        self._workers = [
-            Worker(
-                Lanes(_opener(destination, settings), alone=not isinstance(destination, str)),
-                _decode,
-                max_records=settings.queue_max_records,
-                max_bytes=settings.queue_max_bytes,
-            )
-            for destination in settings.to
+        self._decodes = [_Decode(settings) for _ in settings.to]
+        self._ways = [
+            _way(destination, settings, decode)
+            for destination, decode in zip(settings.to, self._decodes, strict=True)
         ]
 
     def put(self, call: Call) -> None:
         settle = call.receipt.settle
-        if len(self._workers) > 1:
-            settle = _Votes(call.receipt, len(self._workers)).settle
-        for worker in self._workers:
-            worker.put(call, settle, may_start=not call.in_finalizer)
+        if len(self._ways) > 1:
+            settle = _Votes(call.receipt, len(self._ways)).settle
+        for way in self._ways:
+            way.put(call, settle, may_start=not call.in_finalizer)
         if self._ends_at is not None and not call.in_finalizer:
             self.end()
 
     def urge(self) -> None:
-        for worker in self._workers:
-            worker.urge()
+        for way in self._ways:
+            way.urge()
+
+    def look_around(self) -> None:
+        """Another pipeline of this process has just given back what it could not deliver."""
+        for way in self._ways:
+            if isinstance(way, Dispatch):
+                way.look_around()
+
+    def is_entered(self) -> bool:
+        """Whether the calling thread is in the midst of something here, and a handler must not wait for it."""
+        return any(way.is_entered() for way in self._ways)
 
     def flush(self, timeout_s: float) -> bool:
-        return _all_in_time([worker.flush for worker in self._workers], timeout_s)
+        return _all_in_time([way.flush for way in self._ways], timeout_s)
 
     def end(self) -> None:
         """The process ends: deliver what can be in the time that is left for it."""
         if self._ends_at is None:
             self._ends_at = time.monotonic() + self._timeout_s
-        _all_in_time([worker.end for worker in self._workers], self._ends_at - time.monotonic())
+        _all_in_time([way.end for way in self._ways], self._ends_at - time.monotonic())
 
     def close(self) -> bool:
-        return _all_in_time([worker.close for worker in self._workers], self._timeout_s)
+        return _all_in_time([way.close for way in self._ways], self._timeout_s)
 
     def stats(self) -> Stats:
-        return sum((worker.stats() for worker in self._workers), Stats())
+        shortened = sum(decode.shortened for decode in self._decodes)
+        return sum((way.stats() for way in self._ways), Stats(shortened=shortened))
 
 
 class _Votes:
@@ -78,16 +90,57 @@ class _Votes:
             self._receipt.settle(outcome)
 
 
+class _Decode:
+    """Makes the record of a call, and of the record what may be kept of it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+        self.shortened = 0
+
+    def __call__(self, call: Call) -> Record:
+        # Imported by now, together with what captures.
+        from promptlayer_patch._decoding import record_of
+        from promptlayer_patch._refining import refined
+
+        record = refined(record_of(call), self._settings)
+        self.shortened += record.shortened_from is not None
+        return record
+
+
+def _way(destination: Destination, settings: Settings, decode: Callable[[Call], Record]) -> Way:
+    found = remote(destination, settings)
+    opener = _opener(destination, settings)
+    if found is None:
+        return Worker(
+            Lanes(opener, alone=not isinstance(destination, str)),
+            decode,
+            max_records=settings.queue_max_records,
+            max_bytes=settings.queue_max_bytes,
+        )
+    return Dispatch(
+        _spooling(found, settings),
+        opener,
+        found.connections,
+        decode,
+        max_records=settings.queue_max_records,
+        max_bytes=settings.queue_max_bytes,
+        place=settings.outbox_dir if settings.outbox else "",
+    )
+
+
+def _spooling(found: Remote, settings: Settings) -> Spooling:
+    return Spooling(
+        OutboxDirectory(settings.outbox_dir) if settings.outbox else None,
+        Address(shown_url(found.url), found.api_key),
+        on_disk=Room(settings.outbox_max_records, settings.outbox_max_bytes),
+        in_memory=Room(settings.queue_max_records, settings.queue_max_bytes),
+    )
+
+
 def _opener(destination: Destination, settings: Settings) -> Callable[[], Exporter]:
     if isinstance(destination, str):
         return lambda: open_exporter(destination, settings)
     return lambda: destination
-
-
-def _decode(call: Call) -> Record:
-    from promptlayer_patch._decoding import record_of  # imported by now, together with what captures
-
-    return record_of(call)
 
 
 def _all_in_time(steps: Sequence[Callable[[float], bool]], timeout_s: float) -> bool:

@@ -13,6 +13,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 
+from promptlayer_patch._redaction import Rule, rules_of
+from promptlayer_patch._sampling import Sampler, checked_sampler
 from promptlayer_patch.errors import InvalidArgument
 
 if TYPE_CHECKING:
@@ -21,6 +23,8 @@ if TYPE_CHECKING:
 Destination: TypeAlias = "str | Exporter"
 
 DEFAULT_BASE_URL = "https://api.promptlayer.com"
+
+_WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,16 @@ class Settings:
     shutdown_timeout_s: float = 2.0
     queue_max_records: int = 10_000
     queue_max_bytes: int = 64 * 1024 * 1024
+    outbox: bool = True
+    outbox_dir: str = ""
+    outbox_max_records: int = 1_000_000
+    outbox_max_bytes: int = 512 * 1024 * 1024
+    record_max_bytes: int = 4 * 1024 * 1024
+    media_max_bytes: int = 256 * 1024
+    capture_content: bool = True
+    redact: tuple[Rule, ...] = field(default=(), repr=False)
+    sample_rate: Sampler = 1.0
+    sample_errors: float = 1.0
 
 
 def read_settings(
@@ -50,6 +64,15 @@ def read_settings(
     shutdown_timeout_s: float | None = None,
     queue_max_records: int | None = None,
     queue_max_bytes: int | None = None,
+    outbox: bool | None = None,
+    outbox_max_records: int | None = None,
+    outbox_max_bytes: int | None = None,
+    record_max_bytes: int | None = None,
+    media_max_bytes: int | None = None,
+    capture_content: bool | None = None,
+    redact: object = None,
+    sample_rate: Sampler | None = None,
+    sample_errors: float | None = None,
 ) -> Settings:
     """Check the arguments of `install()` and fill in what was left out.
 
@@ -66,10 +89,20 @@ def read_settings(
         base_url=_base_url(base_url),
         to=destinations or (("promptlayer:",) if key else ("local:",)),
         fell_back=not destinations and not key,
-        local_db=os.environ.get("PROMPTLAYER_LOCAL_DB") or _default_local_db(),
+        local_db=os.environ.get("PROMPTLAYER_LOCAL_DB") or str(_data_directory() / "requests.db"),
         shutdown_timeout_s=_number("shutdown_timeout_s", shutdown_timeout_s, default=2.0, low=0.0),
         queue_max_records=_whole("queue_max_records", queue_max_records, default=10_000),
         queue_max_bytes=_whole("queue_max_bytes", queue_max_bytes, default=64 * 1024 * 1024),
+        outbox=_switch("outbox", outbox, default=True),
+        outbox_dir=os.environ.get("PROMPTLAYER_OUTBOX_DIR") or str(_data_directory() / "outbox"),
+        outbox_max_records=_whole("outbox_max_records", outbox_max_records, default=1_000_000),
+        outbox_max_bytes=_whole("outbox_max_bytes", outbox_max_bytes, default=512 * 1024 * 1024),
+        record_max_bytes=_whole("record_max_bytes", record_max_bytes, default=4 * 1024 * 1024),
+        media_max_bytes=_whole("media_max_bytes", media_max_bytes, default=256 * 1024),
+        capture_content=_switch("capture_content", capture_content, default=True),
+        redact=_rules(redact),
+        sample_rate=_sampler(sample_rate),
+        sample_errors=_number("sample_errors", sample_errors, default=1.0, low=0.0, high=1.0),
     )
 
 
@@ -176,7 +209,35 @@ def _listed(variable: str) -> list[str]:
     return [part.strip() for part in os.environ.get(variable, "").split(",") if part.strip()]
 
 
-def _number(argument: str, value: object, *, default: float, low: float) -> float:
+def _switch(argument: str, value: object, *, default: bool) -> bool:
+    if value is None:
+        variable = f"PROMPTLAYER_{argument.upper()}"
+        text = os.environ.get(variable, "").strip().lower()
+        if text in _WORDS:
+            return _WORDS[text]
+        if text:
+            raise InvalidArgument(variable, f"expected true or false, got {text!r}")
+        return default
+    if not isinstance(value, bool):
+        raise InvalidArgument(argument, f"expected True or False, got {type(value).__name__}")
+    return value
+
+
+def _rules(redact: object) -> tuple[Rule, ...]:
+    if redact is not None:
+        return rules_of("redact", redact)
+    return rules_of("PROMPTLAYER_REDACT", _listed("PROMPTLAYER_REDACT"))
+
+
+def _sampler(sample_rate: Sampler | None) -> Sampler:
+    if callable(sample_rate):
+        return checked_sampler("sample_rate", sample_rate)
+    return _number("sample_rate", sample_rate, default=1.0, low=0.0, high=1.0)
+
+
+def _number(
+    argument: str, value: object, *, default: float, low: float, high: float = float("inf")
+) -> float:
     if value is None:
         variable = f"PROMPTLAYER_{argument.upper()}"
         text = os.environ.get(variable)
@@ -189,8 +250,9 @@ def _number(argument: str, value: object, *, default: float, low: float) -> floa
             raise InvalidArgument(variable, f"expected a number, got {text!r}") from None
     if isinstance(value, bool) or not isinstance(value, (int, float)):
         raise InvalidArgument(argument, f"expected a number, got {type(value).__name__}")
-    if not low <= value < float("inf"):
-        raise InvalidArgument(argument, f"expected a number of at least {low:g}, got {value:g}")
+    if not low <= value <= high or value == float("inf"):
+        wanted = f"of at least {low:g}" if high == float("inf") else f"from {low:g} to {high:g}"
+        raise InvalidArgument(argument, f"expected a number {wanted}, got {value:g}")
     return value
 
 
@@ -206,13 +268,16 @@ def _kind(value: object) -> str:
     return "an empty one" if isinstance(value, str) else type(value).__name__
 
 
-def _default_local_db() -> str:
-    """A file in the user's data directory, by the platform's own convention."""
-    home = Path.home()
+def _data_directory() -> Path:
+    """Ours in the user's data directory, by the platform's own convention."""
+    try:
+        home = Path.home()
+    except RuntimeError:  # a container whose user has no home
+        home = Path(os.path.abspath(os.sep))
     if sys.platform == "win32":
         base = Path(os.environ.get("LOCALAPPDATA") or home / "AppData" / "Local")
     elif sys.platform == "darwin":
         base = home / "Library" / "Application Support"
     else:
         base = Path(os.environ.get("XDG_DATA_HOME") or home / ".local" / "share")
-    return str(base / "promptlayer" / "requests.db")
+    return base / "promptlayer"

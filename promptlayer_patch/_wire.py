@@ -128,6 +128,7 @@ def _metadata(record: Record) -> dict[str, str]:
         "endpoint": record.endpoint,
         "x_request_id": record.provider_request_id,
         "first_token_s": _seconds(record),
+        "shortened_from_bytes": record.shortened_from and str(record.shortened_from),
     }
     return {**record.metadata, **{_OURS + key: value for key, value in facts.items() if value}}
 

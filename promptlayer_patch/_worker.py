@@ -37,9 +37,17 @@ class Worker:
     """
 
     def __init__(
-        self, lanes: Lanes, decode: Callable[[Call], Record], *, max_records: int, max_bytes: int
+        self,
+        lanes: Lanes,
+        decode: Callable[[Call], Record],
+        *,
+        max_records: int,
+        max_bytes: int,
+        linger_s: float | None = None,
     ) -> None:
+        """`linger_s` is how long a record may wait for company."""
         self._lanes = lanes
+        self._linger_s = linger_s
         self._decode = decode
         self._begin_with(Backlog(max_records, max_bytes))
         self._ending = False
@@ -127,6 +135,10 @@ class Worker:
                 self._ended.release()
         return delivered
 
+    def is_entered(self) -> bool:
+        """Whether the calling thread holds the lock of the queue, as under a signal handler."""
+        return bool(self._lock._is_owned())  # type: ignore[attr-defined]
+
     def stats(self) -> Stats:
         return self._backlog.stats()
 
@@ -204,7 +216,7 @@ class Worker:
                 now = time.monotonic()
                 self._backlog.call_back(everything=self._ending)
                 if queued := self._backlog.queued():
-                    linger_until = linger_until or now + _LINGER_S
+                    linger_until = linger_until or now + self._lingers_s()
                     if queued >= _BATCH or self._urgent or self._ending or now >= linger_until:
                         return True
                 elif self._closing:
@@ -218,6 +230,9 @@ class Worker:
                 self._bell.get(timeout=None if pause is None else max(0.0, pause))
             except Empty:
                 pass
+
+    def _lingers_s(self) -> float:
+        return _LINGER_S if self._linger_s is None else self._linger_s
 
     def _export(self, batch: Sequence[Parcel]) -> list[Delivery]:
         """Deliveries for `batch`, in order; a call that cannot be decoded does not hold back the others."""

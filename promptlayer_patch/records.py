@@ -102,6 +102,8 @@ class Record:
     metadata: Mapping[str, str] = field(default_factory=dict)
     sdk: str = "openai-python"
     sdk_version: str | None = None
+    shortened_from: int | None = None
+    """Bytes of request, response and metadata before they were shortened; `None` if they are whole."""
 
     @property
     def model(self) -> str | None:
@@ -137,6 +139,8 @@ class TryLater:
 
     after_s: float | None = None
     reason: str = ""
+    refuses_key: bool = False
+    """The destination does not know us: nothing more is sent before the next `install()`."""
 
 
 Delivery: TypeAlias = Delivered | Rejected | TryLater
@@ -153,7 +157,7 @@ class Receipt:
     Whoever holds one may wait for the id, in a thread (`request_id`) or on an event loop (`arequest_id`).
     """
 
-    __slots__ = ("_callbacks", "_outcome", "_urge", "record_id")
+    __slots__ = ("__weakref__", "_callbacks", "_outcome", "_urge", "record_id")
 
     def __init__(self, urge: Callable[[], object] | None = None) -> None:
         self.record_id = new_record_id()

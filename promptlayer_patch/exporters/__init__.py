@@ -10,15 +10,16 @@ from __future__ import annotations
 import importlib
 import pkgutil
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Protocol
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Protocol
 
 from promptlayer_patch.errors import InvalidArgument
 from promptlayer_patch.records import Delivery, Record
 
 if TYPE_CHECKING:
-    from promptlayer_patch._settings import Settings
+    from promptlayer_patch._settings import Destination, Settings
 
-__all__ = ["Exporter", "open_exporter", "schemes", "split"]
+__all__ = ["Exporter", "Remote", "open_exporter", "remote", "schemes", "split"]
 
 
 class Exporter(Protocol):
@@ -33,6 +34,16 @@ class Exporter(Protocol):
 
     def close(self) -> None:
         """Release what is held; nothing is exported after this."""
+
+
+@dataclass(frozen=True, slots=True)
+class Remote:
+    """A destination that may be out of reach, so that records are kept in an outbox until it has them."""
+
+    url: str
+    api_key: str = field(repr=False)
+    connections: int
+    """How many exporters may work side by side, one record each."""
 
 
 def schemes() -> list[str]:
@@ -52,6 +63,19 @@ def split(destination: str, argument: str = "to") -> tuple[str, str]:
 def open_exporter(destination: str, settings: Settings) -> Exporter:
     """Open the exporter for `scheme:target`."""
     scheme, target = split(destination)
-    module = importlib.import_module(f"{__name__}.{scheme}")
-    exporter: Exporter = module.open_exporter(target, settings)
+    exporter: Exporter = _module(scheme).open_exporter(target, settings)
     return exporter
+
+
+def remote(destination: Destination, settings: Settings) -> Remote | None:
+    """Where a destination that may be out of reach is; `None` for one on this machine, or of the user's own."""
+    if not isinstance(destination, str):
+        return None
+    scheme, target = split(destination)
+    module = _module(scheme)
+    find = getattr(module, "remote", None)
+    return None if find is None else Remote(*find(target, settings), module.CONNECTIONS)
+
+
+def _module(scheme: str) -> Any:
+    return importlib.import_module(f"{__name__}.{scheme}")

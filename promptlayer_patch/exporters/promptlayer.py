@@ -15,12 +15,12 @@ if TYPE_CHECKING:
     from promptlayer_patch._settings import Settings
 
 _WORTH_RETRYING = frozenset({408, 425, 429})
+CONNECTIONS = 4
+_NOT_KNOWN = frozenset({401, 403})
 
 
 class PromptLayerExporter:
     """One request a POST, as PromptLayer takes them; the answer carries the request id."""
-
-    connections = 4
 
     def __init__(self, base_url: str, api_key: str) -> None:
         self._api_key = api_key
@@ -49,11 +49,21 @@ def delivery_of(answer: Answer) -> Delivery:
         return TryLater(reason="HTTP 200, but not PromptLayer's answer")
     if answer.status is None or answer.status >= 500 or answer.status in _WORTH_RETRYING:
         return TryLater(answer.retry_after_s, reason=answer.reason)
+    if answer.status in _NOT_KNOWN and isinstance(answer.data, dict):
+        # In its own form, that is: a firewall that dislikes one prompt answers 403 in HTML.
+        return TryLater(reason=f"{answer.reason}; sending stops until install() gives another key", refuses_key=True)
+    if answer.status in _NOT_KNOWN or 300 <= answer.status < 400:
+        return TryLater(reason=f"{answer.reason}, which is not PromptLayer's answer")
     return Rejected(answer.reason)
 
 
+def remote(target: str, settings: Settings) -> tuple[str, str]:
+    """The address and the key: what makes records to be kept in an outbox until they are delivered."""
+    return target.rstrip("/") or settings.base_url, settings.api_key or ""
+
+
 def open_exporter(target: str, settings: Settings) -> PromptLayerExporter:
-    return PromptLayerExporter(target.rstrip("/") or settings.base_url, settings.api_key or "")
+    return PromptLayerExporter(*remote(target, settings))
 
 
 def check(target: str, settings: Settings) -> str:

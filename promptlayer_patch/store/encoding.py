@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import dataclasses
-import json
 import math
 import zlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from promptlayer_patch.records import Ending, Failure, Record
+from promptlayer_patch._encoding import decoded, encoded, string
+from promptlayer_patch.records import Record
 from promptlayer_patch.store.connection import StoreError
 from promptlayer_patch.store.text import preview, token_counts
 
 __all__ = ["Row", "Unstorable", "decode", "encode"]
 
-_FIELDS = tuple(field.name for field in dataclasses.fields(Record))
 _ERROR_MESSAGE_CHARS = 500
 
 
@@ -40,7 +37,7 @@ def encode(record: Record) -> Row:
     try:
         return Row(
             columns=_columns(record),
-            body=_compress({name: getattr(record, name) for name in _FIELDS}),
+            body=zlib.compress(encoded(record), 1),
             tags=tuple(dict.fromkeys(_text(tag) for tag in record.tags)),
             metadata={_text(key): _text(value) for key, value in record.metadata.items()},
         )
@@ -51,29 +48,7 @@ def encode(record: Record) -> Row:
 
 def decode(body: bytes) -> Record:
     """The record that `encode` was given."""
-    data = json.loads(zlib.decompress(body).decode("utf-8", "surrogatepass"))
-    fields = {name: data[name] for name in _FIELDS if name in data}
-    fields["tags"] = tuple(fields["tags"])
-    fields["ending"] = Ending(fields["ending"])
-    if fields["error"] is not None:
-        fields["error"] = Failure(**fields["error"])
-    return Record(**fields)
-
-
-def _compress(data: Mapping[str, Any]) -> bytes:
-    text = json.dumps(data, default=_simpler, ensure_ascii=False, separators=(",", ":"))
-    # surrogatepass, and not JSON's \u escapes: two lone halves next to each other would come back as one
-    # character.
-    return zlib.compress(text.encode("utf-8", "surrogatepass"), 1)
-
-
-def _simpler(value: object) -> Any:
-    """What JSON does not know, as something it does."""
-    if isinstance(value, Mapping):
-        return dict(value)
-    if isinstance(value, Failure):
-        return dataclasses.asdict(value)
-    return _string(value)
+    return decoded(zlib.decompress(body))
 
 
 def _columns(record: Record) -> dict[str, Any]:
@@ -111,11 +86,4 @@ def _optional_text(value: object) -> str | None:
 
 def _text(value: object) -> str:
     """`value` as SQLite can hold it: half a surrogate pair, which UTF-8 cannot say, is spelled out."""
-    return _string(value).encode("utf-8", "backslashreplace").decode("utf-8")
-
-
-def _string(value: object) -> str:
-    try:
-        return str(value)
-    except Exception:
-        return f"<{type(value).__name__}>"
+    return string(value).encode("utf-8", "backslashreplace").decode("utf-8")

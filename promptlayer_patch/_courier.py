@@ -1,0 +1,316 @@
+"""Delivers what is in the outbox, over several connections, for as long as it takes.
+
+Each sender is a thread that takes one item at a time, so that a slow one holds up nobody. What an answer
+means for the item and for the destination is decided in `_book`.
+"""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+import weakref
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from promptlayer_patch._circuit import Circuit
+from promptlayer_patch._guard import quietly, report, warn_once
+from promptlayer_patch._lanes import Lane
+from promptlayer_patch._outbox import Item, Unusable
+from promptlayer_patch._parcels import log_troubles, wait_before
+from promptlayer_patch._spooling import Spooling
+from promptlayer_patch.records import Delivered, Delivery, Rejected, TryLater
+
+if TYPE_CHECKING:
+    from promptlayer_patch.exporters import Exporter
+
+_SPOOL_TROUBLE_S = 5.0
+"""When an outbox that could not be read is looked at again."""
+
+
+@dataclass(slots=True)
+class Counts:
+    """What became of what this process has put into its outbox."""
+
+    delivered: int = 0
+    rejected: int = 0
+    dropped: int = 0
+    retried: int = 0
+    adopted: int = 0
+    """Delivered for processes that are gone; not part of the account above."""
+
+    @property
+    def settled(self) -> int:
+        return self.delivered + self.rejected + self.dropped
+
+
+@dataclass(slots=True)
+class _State:
+    """What the senders share, under one lock that may be entered again by a signal handler."""
+
+    changed: threading.Condition = field(default_factory=lambda: threading.Condition(threading.RLock()))
+    news: int = 0
+    """Counts what happened, so that nothing is missed between looking and waiting."""
+    threads: int = 0
+    idle: int = 0
+    under_way: dict[int, Item] = field(default_factory=dict)
+    ending: bool = False
+    closed: bool = False
+    hopeless: bool = False
+    """While the process ends: what was tried since has failed."""
+    counts: Counts = field(default_factory=Counts)
+
+
+class Courier:
+    """Empties the spools of `spooling` with exporters from `open_exporter`, `connections` at a time."""
+
+    def __init__(self, spooling: Spooling, open_exporter: Callable[[], Exporter], connections: int) -> None:
+        self._spooling = spooling
+        self._open_exporter = open_exporter
+        self._connections = connections
+        self._begin()
+        if hasattr(os, "register_at_fork"):
+            in_child = weakref.WeakMethod(self._in_forked_child)
+            os.register_at_fork(after_in_child=lambda: (found := in_child()) and found())
+
+    def _begin(self) -> None:
+        self._state = _State()
+        self._circuit = Circuit()
+
+    def nudge(self, *, may_start: bool = True) -> None:
+        """There is something new to deliver."""
+        state = self._state
+        with state.changed:
+            state.news += 1
+            starts = may_start and not state.idle and state.threads < self._connections and not state.closed
+            state.threads += starts
+            state.changed.notify()
+        if starts and not self._start(state):
+            with state.changed:
+                state.threads -= 1
+
+    def flush(self, timeout_s: float) -> bool:
+        """Deliver everything there is now; false if that did not work within `timeout_s` seconds."""
+        deadline = time.monotonic() + timeout_s
+        state = self._state
+        self._hurry()
+        if self._spooling.own_count():
+            self.nudge()
+            if not state.threads:
+                self._deliver_here(deadline)
+        with state.changed:
+            state.changed.wait_for(
+                lambda: not self._busy() or self._circuit.refusal is not None,
+                min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX),
+            )
+            return not self._busy()
+
+    def end(self, timeout_s: float) -> int:
+        """The process ends: deliver what can be within `timeout_s` seconds; how many of ours are left.
+
+        What is left stays in the outbox. Nothing is tried at a destination that does not answer.
+        """
+        deadline = time.monotonic() + timeout_s
+        state = self._state
+        with state.changed:
+            state.ending, state.hopeless = True, False
+            state.news += 1
+            state.changed.notify_all()
+        if not self._circuit.is_open and timeout_s > 0:
+            self._spooling.recall()
+            if self._spooling.own_count():
+                self.nudge()
+                if not state.threads:
+                    self._deliver_here(deadline)
+            with state.changed:
+                state.changed.wait_for(
+                    lambda: not self._busy() or state.hopeless or self._circuit.is_open,
+                    min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX),
+                )
+        with state.changed:
+            given_up = self._spooling.give_up()
+            state.counts.dropped += given_up
+            return given_up + self._spooling.own_count()
+
+    def close(self, timeout_s: float) -> None:
+        """Let the threads end, and give the outboxes back when the last has. Call `end` first."""
+        state = self._state
+        with state.changed:
+            state.closed = True
+            state.news += 1
+            state.changed.notify_all()
+            if not state.threads:
+                self._spooling.close()
+            state.changed.wait_for(lambda: not state.threads, min(timeout_s, threading.TIMEOUT_MAX))
+
+    def counts(self) -> tuple[Counts, int]:
+        """What became of our items, and how many are in memory; both of one moment."""
+        state = self._state
+        with state.changed:
+            counts = state.counts
+            now = Counts(counts.delivered, counts.rejected, counts.dropped, counts.retried, counts.adopted)
+            return now, self._spooling.in_memory()
+
+    @property
+    def is_refused(self) -> bool:
+        return self._circuit.refusal is not None
+
+    def _busy(self) -> bool:
+        return bool(self._spooling.own_count() or self._state.under_way)
+
+    def _hurry(self) -> None:
+        self._spooling.recall()
+        with self._state.changed:
+            self._circuit.try_now()
+
+    def _start(self, state: _State) -> bool:
+        thread = threading.Thread(target=self._run, args=(state,), name="promptlayer-sender", daemon=True)
+        try:
+            thread.start()
+        except RuntimeError as fault:  # the interpreter shuts down, or there are no threads left
+            if "interpreter shutdown" not in str(fault):
+                report("starting a sender", fault)
+            return False
+        return True
+
+    def _run(self, state: _State) -> None:
+        lane = Lane(self._open_exporter)
+        try:
+            while self._send_next(state, lane):
+                pass
+        except BaseException as fault:  # the next record starts a new thread
+            report("delivering", fault)
+        quietly("closing an exporter", lane.close)
+        with state.changed:
+            state.threads -= 1
+            last = not state.threads
+            state.changed.notify_all()
+        if last and state.closed:
+            quietly("closing the outbox", self._spooling.close)
+
+    def _send_next(self, state: _State, lane: Lane) -> bool:
+        """Wait for an item and deliver it; false when the courier is closed."""
+        # A method of its own, so that no variable keeps an item alive while the next one is awaited.
+        with state.changed:
+            if state.closed:
+                return False
+            news = state.news
+            pause_s = self._circuit.pause_s()
+            if pause_s == 0.0:
+                pause_s = None
+                item = self._next(state)
+                if item is not None:
+                    state.under_way[id(item)] = item
+                    self._circuit.sends(item.key)
+                else:
+                    pause_s = self._until_due()
+            else:
+                item = None
+            if item is None:
+                self._wait(state, news, pause_s)
+                return True
+        self._deliver(state, lane, item)
+        return True
+
+    def _wait(self, state: _State, news: int, pause_s: float | None) -> None:
+        if state.news == news and not state.closed:
+            state.idle += 1
+            try:
+                state.changed.wait(pause_s)
+            finally:
+                state.idle -= 1
+
+    def _next(self, state: _State) -> Item | None:
+        try:
+            item = self._spooling.take(own_only=state.ending, fresh_first=self._circuit.is_open)
+        except Unusable as trouble:
+            warn_once("outbox", "the outbox cannot be read: %s", trouble)
+            return None
+        if item is not None and self._spooling.has_more():
+            self._call_another(state)
+        return item
+
+    def _call_another(self, state: _State) -> None:
+        """There is more than this thread can take."""
+        if state.idle:
+            state.changed.notify()
+        elif state.threads < self._connections and not state.closed:
+            state.threads += 1
+            if not self._start(state):
+                state.threads -= 1
+
+    def _until_due(self) -> float | None:
+        due = self._spooling.next_due()
+        return None if due is None else max(0.0, due - time.monotonic())
+
+    def _deliver_here(self, deadline: float) -> None:
+        """On the caller's thread: late at the end of the process no thread can be started any more."""
+        state, lane = self._state, Lane(self._open_exporter)
+        while time.monotonic() < deadline and not state.hopeless:
+            with state.changed:
+                item = self._next(state) if self._circuit.pause_s() == 0.0 else None
+                if item is None:
+                    break
+                state.under_way[id(item)] = item
+                self._circuit.sends(item.key)
+            self._deliver(state, lane, item)
+        lane.close()
+
+    def _deliver(self, state: _State, lane: Lane, item: Item) -> None:
+        began_at_the_end = state.ending
+        delivery: Delivery = TryLater(reason="a fault of promptlayer_patch")
+        try:
+            if item.unreadable is not None:
+                delivery = Rejected(item.unreadable)
+            else:
+                delivery = lane.export([item.record])[0]
+        finally:
+            self._book(state, item, delivery, began_at_the_end)
+        log_troubles([delivery])
+
+    def _book(self, state: _State, item: Item, delivery: Delivery, began_at_the_end: bool) -> None:
+        outcomes: list[tuple[Item, Delivered | Rejected]] = []
+        with state.changed:
+            state.under_way.pop(id(item), None)
+            if not self._spooling.has(item):
+                return  # given up while it was under way
+            circuit, counts = self._circuit, state.counts
+            own = self._spooling.owns(item)
+            match delivery:
+                case TryLater(after_s, reason, refuses_key):
+                    item.attempts += 1
+                    counts.retried += own
+                    if refuses_key:
+                        circuit.refuse(reason)
+                        quietly("marking the outbox", self._spooling.key_was_refused, item)
+                    else:
+                        circuit.failed(item.key, _asked(after_s))
+                    state.hopeless = state.hopeless or began_at_the_end
+                    quietly("putting off", self._spooling.put_off, item, wait_before(item.attempts, after_s))
+                case Delivered(request_id):
+                    if circuit.succeeded():
+                        quietly("recalling", self._spooling.recall)
+                    quietly("forgetting what was delivered", self._spooling.delivered, item, request_id)
+                    counts.delivered += own
+                    counts.adopted += not own
+                    outcomes.append((item, delivery))
+                case Rejected(reason):
+                    circuit.succeeded()
+                    followers: list[Item] = self._spooling.reject(item, reason)
+                    counts.rejected += (1 + len(followers)) * own
+                    outcomes += [(one, delivery) for one in (item, *followers)]
+            state.news += 1
+            state.changed.notify_all()
+        for one, outcome in outcomes:
+            quietly("settling a receipt", self._spooling.settle, one.key, outcome)
+
+    def _in_forked_child(self) -> None:
+        """Start empty: what is in the outbox is the parent's, and its threads do not exist here."""
+        self._begin()
+        quietly("forking", self._spooling.begin_anew)
+
+
+def _asked(after_s: object) -> float | None:
+    """What a destination asked for, if that is a time."""
+    return float(after_s) if isinstance(after_s, (int, float)) and after_s >= 0 else None

@@ -1,0 +1,137 @@
+"""The way of a finished call to a destination that may be out of reach: worker, outbox, courier."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from promptlayer_patch._courier import Courier
+from promptlayer_patch._guard import log
+from promptlayer_patch._lanes import Lanes
+from promptlayer_patch._parcels import Stats
+from promptlayer_patch._spooling import Settle, Spooling
+from promptlayer_patch._worker import Worker
+from promptlayer_patch.records import Delivered, Delivery, Record, Rejected
+
+if TYPE_CHECKING:
+    from promptlayer_patch._call import Call
+    from promptlayer_patch.exporters import Exporter
+
+_COMMIT_LINGER_S = 0.004
+"""How long a finished call may wait for company before it is committed; what a `kill -9` may cost."""
+_COMMIT_TIMEOUT_S = 1.0
+"""How long the end of the process may wait for the last commit, whatever else it may not wait for."""
+
+
+class Dispatch:
+    """Takes calls like a `Worker`, and keeps them until they are delivered."""
+
+    def __init__(
+        self,
+        spooling: Spooling,
+        open_exporter: Callable[[], Exporter],
+        connections: int,
+        decode: Callable[[Call], Record],
+        *,
+        max_records: int,
+        max_bytes: int,
+        place: str,
+    ) -> None:
+        """`place` is where what is left at the end remains, for the log; empty if nowhere."""
+        self._spooling = spooling
+        self._place = place
+        self._courier = Courier(spooling, open_exporter, connections)
+        self._worker = Worker(
+            Lanes(lambda: _IntoOutbox(spooling), alone=True),
+            decode,
+            max_records=max_records,
+            max_bytes=max_bytes,
+            linger_s=_COMMIT_LINGER_S,
+        )
+
+    def put(self, call: Call, settle: Settle, *, may_start: bool) -> None:
+        key = call.receipt.record_id
+        self._spooling.expect(key, settle)
+        self._worker.put(call, partial(self._left_queue, key), may_start=may_start)
+
+    def is_entered(self) -> bool:
+        return self._worker.is_entered() or self._spooling.is_entered()
+
+    def look_around(self) -> None:
+        """There may be an outbox to adopt."""
+        if self._spooling.has_orphans():
+            self._courier.nudge()
+
+    def urge(self) -> None:
+        self._worker.urge()
+
+    def flush(self, timeout_s: float) -> bool:
+        deadline = time.monotonic() + timeout_s
+        committed = self._worker.flush(timeout_s)
+        return self._courier.flush(max(0.0, deadline - time.monotonic())) and committed
+
+    def end(self, timeout_s: float) -> bool:
+        """The process ends: commit everything, deliver what can be; false if there is a rest."""
+        deadline = time.monotonic() + timeout_s
+        committed = self._commit(timeout_s)
+        left = self._courier.end(max(0.0, deadline - time.monotonic()))
+        if left and self._place:
+            log.warning(
+                "%d records were not delivered yet: they are in the outbox %s, for the next process",
+                left,
+                self._place,
+            )
+        elif left:
+            log.warning("%d records were not delivered: the process ended before", left)
+        return committed and not left
+
+    def close(self, timeout_s: float) -> bool:
+        """`end`, and take nothing more."""
+        deadline = time.monotonic() + timeout_s
+        delivered = self.end(timeout_s)
+        self._worker.close(max(0.0, deadline - time.monotonic()))
+        self._courier.close(max(0.0, deadline - time.monotonic()))
+        return delivered
+
+    def stats(self) -> Stats:
+        # In this order: what the courier has settled has left the queue before.
+        counts, in_memory = self._courier.counts()
+        queue = self._worker.stats()
+        return replace(
+            queue,
+            delivered=counts.delivered,
+            queued=queue.queued + in_memory,
+            outbox=queue.delivered - counts.settled - in_memory,
+            rejected=queue.rejected + counts.rejected,
+            dropped=queue.dropped + counts.dropped,
+            retried=counts.retried,
+            shortened=self._spooling.shortened,
+            adopted=counts.adopted,
+        )
+
+    def _commit(self, timeout_s: float) -> bool:
+        self._worker.flush(max(timeout_s, _COMMIT_TIMEOUT_S))
+        return self._worker.end(0.0)
+
+    def _left_queue(self, key: str, outcome: Delivered | Rejected) -> None:
+        if isinstance(outcome, Delivered):
+            if self._spooling.publish():
+                self._courier.nudge()
+        else:
+            self._spooling.settle(key, outcome)
+
+
+class _IntoOutbox:
+    """The worker's exporter: committed is delivered, as far as the queue is concerned."""
+
+    def __init__(self, spooling: Spooling) -> None:
+        self._spooling = spooling
+
+    def export(self, batch: Sequence[Record]) -> list[Delivery]:
+        return self._spooling.put(batch)
+
+    def close(self) -> None:
+        """The courier closes the outbox."""

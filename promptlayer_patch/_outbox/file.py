@@ -1,0 +1,400 @@
+"""One outbox: an SQLite file that one process writes, and a later one empties if that process is gone."""
+
+from __future__ import annotations
+
+import os
+import sqlite3
+import threading
+import time
+import weakref
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from promptlayer_patch._encoding import decoded
+from promptlayer_patch._outbox.items import Damaged, Item, Order, Unusable
+from promptlayer_patch._outbox.locking import FileLock
+from promptlayer_patch.records import Record
+
+APPLICATION_ID = 0x504C4F42
+_VERSION = 1
+_BUSY_S = 0.5
+_FRESH_ITEMS, _FRESH_BYTES = 256, 8 * 1024 * 1024
+"""What is kept in memory as well, for the case that it can be delivered at once."""
+_WORTH_SHRINKING = 16 * 1024 * 1024
+_FORK_WAIT_S = 1.0
+
+_SCHEMA = (
+    # AUTOINCREMENT: a row number that was delivered is never given again, so the order is that of arrival.
+    """
+    CREATE TABLE items (
+        row INTEGER PRIMARY KEY AUTOINCREMENT,
+        key TEXT NOT NULL,
+        follows TEXT,
+        request_id INTEGER,
+        attempts INTEGER NOT NULL DEFAULT 0,
+        due_at REAL NOT NULL DEFAULT 0,
+        body BLOB NOT NULL
+    )
+    """,
+    "CREATE INDEX items_by_key ON items (key)",
+    "CREATE INDEX items_by_follows ON items (follows) WHERE follows IS NOT NULL",
+    "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
+    f"PRAGMA application_id = {APPLICATION_ID}",
+    f"PRAGMA user_version = {_VERSION}",
+)
+_ITEM = "SELECT row, key, follows, request_id, attempts, body FROM items"
+
+_open_files: weakref.WeakSet[OutboxFile] = weakref.WeakSet()
+_inherited: list[sqlite3.Connection] = []
+
+
+class OutboxFile:
+    """A spool on disk. Whoever has one holds its lock; any thread may use it."""
+
+    on_disk = True
+
+    def __init__(self, path: Path, lock: FileLock, facts: Mapping[str, str] | None = None) -> None:
+        """Open the outbox at `path`, or make it if there are `facts` to write into it."""
+        self.path = path
+        self._file_lock = lock
+        self._lock = threading.RLock()
+        self._order = Order()
+        self._fresh: dict[int, Item] = {}
+        self._fresh_bytes = 0
+        self._parked: dict[str, list[int]] = {}
+        """Rows that follow a request which has not been delivered, by its key."""
+        self._connection: sqlite3.Connection | None = None
+        self._arrived = 0
+        self.count = self.size = 0
+        with _plainly():
+            self._connection = _connected(path, new=facts is not None)
+            if facts is not None:
+                self._begin(facts)
+            else:
+                self._resume()
+        _open_files.add(self)
+
+    def put(self, items: Sequence[Item]) -> None:
+        with self._writing() as connection:
+            for item in items:
+                cursor = connection.execute(
+                    "INSERT INTO items (key, follows, request_id, body) VALUES (?, ?, ?, ?)",
+                    (item.key, item.follows, item.request_id, item.body),
+                )
+                item.row = int(cursor.lastrowid or 0)
+        with self._lock:
+            for item in items:
+                self.count += 1
+                self.size += item.size
+                self._arrived = item.row
+                self._keep_fresh(item)
+
+    def publish(self) -> bool:
+        with self._lock:
+            before, self._order.last = self._order.last, max(self._order.last, self._arrived)
+            return self._order.last > before
+
+    def take(self, *, fresh_first: bool = False) -> Item | None:
+        with self._lock, _plainly():
+            item = self._next_fresh() if fresh_first else None
+            while item is None and (row := self._order.due()) is not None:
+                item = self._loaded(row)
+            item = item or self._next_fresh()
+        if item is not None:
+            item.spool = self
+        return item
+
+    def has(self, item: Item) -> bool:
+        with self._lock:
+            return self._connection is not None and item.row in self._order.taken
+
+    def delivered(self, item: Item, request_id: int | None) -> None:
+        with self._writing() as connection:
+            connection.execute("DELETE FROM items WHERE row = ?", (item.row,))
+            if item.key in self._parked or item.follows is None:
+                connection.execute(
+                    "UPDATE items SET request_id = ? WHERE follows = ?", (request_id, item.key)
+                )
+        with self._lock:
+            for row in self._parked.pop(item.key, ()):
+                self._order.put_off(row, 0.0)
+            self._forget(item)
+
+    def put_off(self, item: Item, after_s: float) -> None:
+        with self._writing() as connection:
+            connection.execute(
+                "UPDATE items SET attempts = ?, due_at = ? WHERE row = ?",
+                (item.attempts, time.time() + after_s, item.row),
+            )
+        with self._lock:
+            self._order.put_off(item.row, after_s)
+
+    def remove(self, item: Item) -> list[Item]:
+        with self._writing() as connection:
+            rows = connection.execute(f"{_ITEM} WHERE follows = ?", (item.key,)).fetchall()
+            connection.execute("DELETE FROM items WHERE row = ? OR follows = ?", (item.row, item.key))
+        followers = [_item(row) for row in rows]
+        with self._lock:
+            self._parked.pop(item.key, None)
+            for one in (item, *followers):
+                self._forget(one)
+        return followers
+
+    def recall(self) -> None:
+        with self._lock:
+            self._order.recall()
+
+    def next_due(self) -> float | None:
+        with self._lock:
+            return self._order.next_due()
+
+    def empty(self) -> list[Item]:
+        """Nothing is given up here: a later process delivers it."""
+        return []
+
+    def note(self, name: str, value: str) -> None:
+        """Write a fact about this outbox into it."""
+        with self._writing() as connection:
+            connection.execute("INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", (name, value))
+
+    def facts(self) -> dict[str, str]:
+        with self._lock, _plainly():
+            return dict(self._connected().execute("SELECT name, value FROM facts").fetchall())
+
+    def items(self) -> list[Item]:
+        """All that is in it, for who wants to look; nothing is taken."""
+        with self._lock, _plainly():
+            return [_item(row) for row in self._connected().execute(f"{_ITEM} ORDER BY row")]
+
+    def close(self) -> None:
+        """Let others have it; an empty one is deleted."""
+        with self._lock:
+            connection, self._connection = self._connection, None
+            if connection is None:
+                return
+            try:
+                connection.close()
+            except sqlite3.Error:
+                pass  # what was committed is in the file or its log all the same
+            if not self.count:
+                delete(self.path)
+            self._file_lock.release(remove=not self.count)
+
+    def set_aside(self) -> Path:
+        """Close a damaged file and keep it under another name, for a person to look at."""
+        with self._lock:
+            self.count = 0
+            connection, self._connection = self._connection, None
+            if connection is not None:
+                try:
+                    connection.close()
+                except sqlite3.Error:
+                    pass
+            aside = renamed_aside(self.path)
+            self._file_lock.release(remove=True)
+            return aside
+
+    def _begin(self, facts: Mapping[str, str]) -> None:
+        with self._writing() as connection:
+            for statement in _SCHEMA:
+                connection.execute(statement)
+            connection.executemany("INSERT INTO facts (name, value) VALUES (?, ?)", facts.items())
+
+    def _resume(self) -> None:
+        connection = self._connected()
+        (application,) = connection.execute("PRAGMA application_id").fetchone()
+        (version,) = connection.execute("PRAGMA user_version").fetchone()
+        if (application, version) == (0, 0) and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
+            return self._begin({})  # its maker was killed before it had written anything
+        if application != APPLICATION_ID:
+            raise Damaged(f"{self.path} is not an outbox")
+        if version > _VERSION:
+            raise Unusable(f"{self.path} was written by a newer promptlayer_patch")
+        self.count, self.size, self._order.last = connection.execute(
+            "SELECT count(*), coalesce(sum(length(body)), 0), coalesce(max(row), 0) FROM items"
+        ).fetchone()
+        now = time.time()
+        waiting = connection.execute("SELECT row, due_at FROM items WHERE due_at > ?", (now,)).fetchall()
+        for row, due_at in waiting:
+            self._order.put_off(row, due_at - now)
+
+    def _keep_fresh(self, item: Item) -> None:
+        if len(self._fresh) < _FRESH_ITEMS and self._fresh_bytes + item.size <= _FRESH_BYTES:
+            self._fresh[item.row] = item
+            self._fresh_bytes += item.size
+
+    def _next_fresh(self) -> Item | None:
+        order = self._order
+        while order.cursor < order.last:
+            item = self._fresh.get(order.cursor + 1) or self._first_after(order.cursor)
+            if item is None:
+                order.cursor = order.last
+                return None
+            if order.waits(item.row):
+                order.cursor = item.row
+                continue
+            order.first_look(item.row)
+            self._let_go(item.row)
+            if item.follows is None or not self._is_held_back(item):
+                return item
+        return None
+
+    def _first_after(self, row: int) -> Item | None:
+        found = self._connected().execute(f"{_ITEM} WHERE row > ? ORDER BY row LIMIT 1", (row,)).fetchone()
+        return None if found is None else _item(found)
+
+    def _loaded(self, row: int) -> Item | None:
+        found = self._connected().execute(f"{_ITEM} WHERE row = ?", (row,)).fetchone()
+        if found is None:
+            self._order.forget(row)
+            return None
+        return _item(found)
+
+    def _is_held_back(self, item: Item) -> bool:
+        """Whether the request that `item` follows is still here; then `item` is parked behind it."""
+        followed = self._connected().execute("SELECT 1 FROM items WHERE key = ?", (item.follows,)).fetchone()
+        if followed is None:
+            return False
+        self._order.taken.discard(item.row)
+        self._parked.setdefault(item.follows or "", []).append(item.row)
+        return True
+
+    def _let_go(self, row: int) -> None:
+        item = self._fresh.pop(row, None)
+        if item is not None:
+            self._fresh_bytes -= item.size
+
+    def _forget(self, item: Item) -> None:
+        self._order.forget(item.row)
+        self._let_go(item.row)
+        self.count -= 1
+        self.size -= item.size
+        if not self.count and self._order.last and self.path.stat().st_size > _WORTH_SHRINKING:
+            with _plainly():
+                self._connected().execute("VACUUM")
+
+    @contextmanager
+    def _writing(self) -> Iterator[sqlite3.Connection]:
+        """One transaction; what fails in it is an `Unusable`."""
+        with self._lock, _plainly():
+            connection = self._connected()
+            connection.execute("BEGIN IMMEDIATE")
+            try:
+                yield connection
+                connection.execute("COMMIT")
+            except BaseException:
+                if connection.in_transaction:  # SQLite may have rolled back by itself, as on a full disk
+                    connection.execute("ROLLBACK")
+                raise
+
+    def _connected(self) -> sqlite3.Connection:
+        if self._connection is None:
+            raise Unusable(f"{self.path} is closed")
+        return self._connection
+
+    def _in_forked_child(self) -> None:
+        # Neither used nor closed here: the connection and the lock are the parent's.
+        self._lock = threading.RLock()
+        if self._connection is not None:
+            _inherited.append(self._connection)
+            self._connection = None
+            self._file_lock.abandon()
+
+
+def delete(path: Path) -> None:
+    """Remove an outbox and what SQLite keeps beside it."""
+    for suffix in ("", "-wal", "-shm", "-journal"):
+        try:
+            os.unlink(f"{path}{suffix}")
+        except OSError:
+            pass
+
+
+def renamed_aside(path: Path) -> Path:
+    """Give a file a name under which nobody takes it for an outbox."""
+    aside = path.with_suffix(f".damaged-{time.time_ns() // 1_000_000}")
+    for suffix in ("-wal", "-shm", "-journal"):
+        try:
+            os.replace(f"{path}{suffix}", f"{aside}{suffix}")
+        except OSError:
+            pass
+    os.replace(path, aside)
+    return aside
+
+
+def _connected(path: Path, *, new: bool) -> sqlite3.Connection:
+    if new:
+        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
+    # Never mode=rwc: SQLite would create the file readable by everyone whom the umask lets in.
+    connection = sqlite3.connect(
+        f"{path.as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False, timeout=_BUSY_S
+    )
+    try:
+        # Without it, every commit rewrites the pages in place and waits for the disk twice.
+        connection.execute("PRAGMA journal_mode = WAL")
+        # Without it, every commit waits for the disk (FULL). NORMAL loses nothing when a process dies; a power
+        # cut may take the last moments, and never harms the file.
+        connection.execute("PRAGMA synchronous = NORMAL")
+        # Without it, the log of a long outage keeps its size for as long as the process lives.
+        connection.execute("PRAGMA journal_size_limit = 4194304")
+    except BaseException:
+        connection.close()
+        raise
+    return connection
+
+
+def _item(row: tuple[int, str, str | None, int | None, int, bytes]) -> Item:
+    number, key, follows, request_id, attempts, body = row
+    unreadable = None
+    try:
+        record = decoded(body)
+    except Exception as error:  # of one item: its neighbours are delivered all the same
+        record, unreadable = Record(id=key, function_name=""), f"cannot be read: {type(error).__name__}"
+    return Item(record, body, follows, request_id, attempts, number, unreadable)
+
+
+@contextmanager
+def _plainly() -> Iterator[None]:
+    """SQLite's and the system's errors as `Unusable`, without the path's content in it."""
+    try:
+        yield
+    except sqlite3.OperationalError as error:
+        raise Unusable(str(error)) from error
+    except sqlite3.DatabaseError as error:  # malformed, or no database at all
+        raise Damaged(str(error)) from error
+    except sqlite3.Error as error:
+        raise Unusable(str(error)) from error
+    except OSError as error:
+        raise Unusable(f"{type(error).__name__}: {error.strerror}") from error
+
+
+# A child must not be forked while a thread of ours is inside SQLite: its mutexes would stay locked there for
+# ever. The forking thread waits for the commit under way, no longer than `_FORK_WAIT_S`.
+_held: list[threading.RLock] = []
+
+
+def _before_fork() -> None:
+    for file in list(_open_files):
+        if file._lock.acquire(timeout=_FORK_WAIT_S):
+            _held.append(file._lock)
+
+
+def _after_fork_in_parent() -> None:
+    while _held:
+        _held.pop().release()
+
+
+def _after_fork_in_child() -> None:
+    _held.clear()
+    for file in list(_open_files):
+        file._in_forked_child()
+    _open_files.clear()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(
+        before=_before_fork,
+        after_in_parent=_after_fork_in_parent,
+        after_in_child=_after_fork_in_child,
+    )

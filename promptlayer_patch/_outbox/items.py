@@ -1,0 +1,154 @@
+"""What an outbox holds."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from promptlayer_patch._encoding import encoded
+from promptlayer_patch.records import Record
+
+LONGEST_WAIT_S = 3600.0
+"""Whatever a destination asks for and whatever the clock does, an item is tried again after this."""
+
+
+@dataclass(slots=True)
+class Item:
+    """One thing to deliver."""
+
+    record: Record
+    body: bytes
+    """The record, encoded."""
+    follows: str | None = None
+    """Id of the record whose request it belongs to: it is held back until that one has been delivered."""
+    request_id: int | None = None
+    """What that request was given."""
+    attempts: int = 0
+    row: int = 0
+    """Where it stands in its spool, which numbers in order of arrival."""
+    unreadable: str | None = None
+    """Why the body cannot be read; `record` is an empty one then."""
+    spool: Spool | None = None
+    """Where it was taken from."""
+
+    @classmethod
+    def of(cls, record: Record, follows: str | None = None) -> Item:
+        """Raises `ValueError` or `RecursionError` if the record cannot be encoded."""
+        return cls(record, encoded(record), follows)
+
+    @property
+    def key(self) -> str:
+        return self.record.id
+
+    @property
+    def size(self) -> int:
+        return len(self.body)
+
+
+class Unusable(Exception):
+    """A spool cannot take or give anything now: the disk is full, the file is locked, unreadable, gone."""
+
+
+class Damaged(Unusable):
+    """The file is not what it was, or never was an outbox."""
+
+
+class Spool(Protocol):
+    """Keeps items until they are delivered. Each is waiting or taken; its methods raise `Unusable`."""
+
+    @property
+    def on_disk(self) -> bool: ...
+
+    @property
+    def count(self) -> int: ...
+
+    @property
+    def size(self) -> int: ...
+
+    def put(self, items: Sequence[Item]) -> None:
+        """Keep the items, all or none, and number them. They can be taken from the next `publish` on."""
+
+    def publish(self) -> bool:
+        """Let everything that was put be taken; whether there was something."""
+
+    def take(self, *, fresh_first: bool = False) -> Item | None:
+        """The next item that is due: what was put off and is due again, then what was never tried.
+
+        With `fresh_first` the other way round.
+        """
+
+    def has(self, item: Item) -> bool:
+        """Whether an item that was taken is still its to settle."""
+
+    def delivered(self, item: Item, request_id: int | None) -> None:
+        """Forget the item, and let those that follow it go, with its id."""
+
+    def put_off(self, item: Item, after_s: float) -> None:
+        """Give the item back, to be tried again in so many seconds."""
+
+    def remove(self, item: Item) -> list[Item]:
+        """Forget the item and those that follow it, which can never go now; they are returned."""
+
+    def recall(self) -> None:
+        """Let everything be due that was put off."""
+
+    def next_due(self) -> float | None:
+        """When the next item that was put off is due, by `time.monotonic()`; now, if some are fresh."""
+
+    def empty(self) -> list[Item]:
+        """Give up all that is waiting."""
+
+    def note(self, name: str, value: str) -> None:
+        """Write down a fact about the spool itself."""
+
+    def close(self) -> None:
+        """Let go of it."""
+
+
+class Order:
+    """Which row is next: the fresh ones in order, and the ones that were put off when they are due."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._put_off: dict[int, float] = {}
+        self.taken: set[int] = set()
+        self.cursor = 0
+        """The last row that was looked at for the first time."""
+        self.last = 0
+        """The last row there is."""
+
+    def due(self) -> int | None:
+        """The first row that was put off and is due; it is taken."""
+        now = self._clock()
+        row = min((row for row, due in self._put_off.items() if due <= now), default=None)
+        if row is not None:
+            del self._put_off[row]
+            self.taken.add(row)
+        return row
+
+    def first_look(self, row: int) -> None:
+        self.cursor = row
+        self.taken.add(row)
+
+    def put_off(self, row: int, after_s: float) -> None:
+        self.taken.discard(row)
+        self._put_off[row] = self._clock() + min(max(0.0, after_s), LONGEST_WAIT_S)
+
+    def forget(self, row: int) -> None:
+        self.taken.discard(row)
+        self._put_off.pop(row, None)
+
+    def waits(self, row: int) -> bool:
+        """Whether it was put off, or is taken: nothing for a first look."""
+        return row in self._put_off or row in self.taken
+
+    def recall(self) -> None:
+        now = self._clock()
+        self._put_off = dict.fromkeys(self._put_off, now)
+
+    def next_due(self) -> float | None:
+        if self.cursor < self.last:
+            return self._clock()
+        return min(self._put_off.values(), default=None)

@@ -1,0 +1,125 @@
+"""What is not delivered yet, where there is no disk for it: the same as an outbox, as long as the process lives."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Sequence
+
+from promptlayer_patch._outbox.items import Item, Order
+
+
+class MemorySpool:
+    """A spool in memory."""
+
+    on_disk = False
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._items: dict[int, Item] = {}
+        self._arriving: list[Item] = []
+        self._order = Order()
+        self._parked: dict[str, list[int]] = {}
+        self.size = 0
+
+    @property
+    def count(self) -> int:
+        return len(self._items) + len(self._arriving)
+
+    @property
+    def published(self) -> int:
+        return len(self._items)
+
+    def put(self, items: Sequence[Item]) -> None:
+        with self._lock:
+            self._arriving += items
+            self.size += sum(item.size for item in items)
+
+    def publish(self) -> bool:
+        with self._lock:
+            arriving, self._arriving = self._arriving, []
+            for item in arriving:
+                self._order.last += 1
+                item.row = self._order.last
+                self._items[item.row] = item
+            return bool(arriving)
+
+    def take(self, *, fresh_first: bool = False) -> Item | None:
+        with self._lock:
+            item = self._next_fresh() if fresh_first else None
+            if item is None and (row := self._order.due()) is not None:
+                item = self._items[row]
+            item = item or self._next_fresh()
+        if item is not None:
+            item.spool = self
+        return item
+
+    def has(self, item: Item) -> bool:
+        return item.row in self._items
+
+    def delivered(self, item: Item, request_id: int | None) -> None:
+        with self._lock:
+            for row in self._parked.pop(item.key, ()):
+                self._items[row].request_id = request_id
+                self._order.put_off(row, 0.0)
+            self._forget(item)
+
+    def put_off(self, item: Item, after_s: float) -> None:
+        with self._lock:
+            if item.row in self._items:
+                self._order.put_off(item.row, after_s)
+
+    def remove(self, item: Item) -> list[Item]:
+        with self._lock:
+            followers = [one for one in self._items.values() if one.follows == item.key]
+            self._parked.pop(item.key, None)
+            for one in (item, *followers):
+                self._forget(one)
+            return followers
+
+    def recall(self) -> None:
+        with self._lock:
+            self._order.recall()
+
+    def next_due(self) -> float | None:
+        with self._lock:
+            return self._order.next_due()
+
+    def empty(self) -> list[Item]:
+        with self._lock:
+            self.publish()
+            left = list(self._items.values())
+            for item in left:
+                self._forget(item)
+            self._parked.clear()
+            self._order.cursor = self._order.last
+            return left
+
+    def note(self, name: str, value: str) -> None:
+        """Nobody reads it after this process."""
+
+    def close(self) -> None:
+        """There is nothing to let go of."""
+
+    def _next_fresh(self) -> Item | None:
+        order = self._order
+        while order.cursor < order.last:
+            item = self._items.get(order.cursor + 1)
+            if item is None or order.waits(item.row):
+                order.cursor += 1
+                continue
+            order.first_look(item.row)
+            if item.follows is None or not self._is_held_back(item):
+                return item
+        return None
+
+    def _is_held_back(self, item: Item) -> bool:
+        if not any(one.key == item.follows for one in self._items.values()):
+            return False
+        self._order.taken.discard(item.row)
+        self._parked.setdefault(item.follows or "", []).append(item.row)
+        return True
+
+    def _forget(self, item: Item) -> None:
+        if self._items.pop(item.row, None) is not None:
+            self.size -= item.size
+        self._order.forget(item.row)

@@ -1,0 +1,339 @@
+"""Where items wait for the courier: in this process's outbox, in memory where there is no disk for one, and in
+the outboxes of processes that are gone."""
+
+from __future__ import annotations
+
+import threading
+import time
+import weakref
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+from promptlayer_patch._guard import log, warn_once
+from promptlayer_patch._outbox import (
+    Address,
+    Damaged,
+    Item,
+    MemorySpool,
+    OutboxDirectory,
+    Spool,
+    Unusable,
+)
+from promptlayer_patch._parcels import Dropped
+from promptlayer_patch._shortening import shortened
+from promptlayer_patch.records import Delivered, Delivery, Receipt, Record, Rejected
+
+if TYPE_CHECKING:
+    from promptlayer_patch._outbox.file import OutboxFile
+
+Settle: TypeAlias = Callable[[Delivered | Rejected], None]
+
+ENDED = "the process ended before it was delivered"
+FORKED = "the call belongs to the process this one was forked from"
+LEFT = "it is still in the outbox, and a later process will deliver it"
+
+_DISK_AGAIN_S = 30.0
+"""After the disk could not be written, how long everything is kept in memory."""
+_LOOK_AROUND_S = 60.0
+"""How often a living process looks for outboxes whose process is gone."""
+_FILLING = ((0.95, 2 * 1024), (0.8, 32 * 1024))
+"""From which part of the room on a record may be how large, the fullest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How much may be kept."""
+
+    records: int
+    size: int
+
+
+class Spooling:
+    """The spools of one destination. Put into by the worker, emptied by the courier."""
+
+    def __init__(self, directory: OutboxDirectory | None, address: Address, on_disk: Room, in_memory: Room) -> None:
+        """Without a `directory` everything stays in memory."""
+        self._directory = directory
+        self._address = address
+        self._disk_room, self._memory_room = on_disk, in_memory
+        self.begin_anew(told=False)
+
+    def begin_anew(self, *, told: bool = True) -> None:
+        """Start empty, in a forked child: what there is belongs to the parent."""
+        settles = list(self._settles.values()) if told else []
+        self._lock = threading.RLock()
+        self._settles: dict[str, Settle | weakref.WeakMethod[Settle]] = {}
+        self._own: OutboxFile | None = None
+        self._memory = MemorySpool()
+        self._adopted: list[OutboxFile] = []
+        self._elsewhere = 0
+        """Bytes in the directory that are not ours, when it was last looked at."""
+        self._disk_again_at = self._look_around_at = 0.0
+        self.shortened = 0
+        for settle in settles:
+            _call(settle, Rejected(FORKED))
+
+    def expect(self, key: str, settle: Settle) -> None:
+        """`settle` is to be told what becomes of the record with this id."""
+        # Weakly where it can be: of a hundred thousand records that wait, only the receipts that somebody
+        # holds are of interest.
+        if isinstance(getattr(settle, "__self__", None), Receipt):
+            self._settles[key] = weakref.WeakMethod(settle, lambda _: self._settles.pop(key, None))
+        else:
+            self._settles[key] = settle
+
+    def settle(self, key: str, outcome: Delivered | Rejected) -> None:
+        settle = self._settles.pop(key, None)
+        if settle is not None:
+            _call(settle, outcome)
+
+    def put(self, records: Sequence[Record]) -> list[Delivery]:
+        """Keep what there is room for: `Delivered` means that it is here, and waits for `publish`."""
+        with self._lock:
+            answers = [self._fitted(record) for record in records]
+            items = [answer for answer in answers if isinstance(answer, Item)]
+            kept = self._kept_on_disk(items) or self._kept_in_memory(items)
+        dropped = {id(item) for item in items if id(item) not in kept}
+        return [
+            (Dropped("dropped: the outbox is full") if id(answer) in dropped else Delivered())
+            if isinstance(answer, Item)
+            else answer
+            for answer in answers
+        ]
+
+    def publish(self) -> bool:
+        """Let what was put be delivered; whether there was something."""
+        with self._lock:
+            return any([spool.publish() for spool in self._ours()])
+
+    def take(self, *, own_only: bool, fresh_first: bool) -> Item | None:
+        """The next item that is due; ours before those of others."""
+        with self._lock:
+            for spool in self._ours():
+                item = self._taken(spool, fresh_first)
+                if item is not None:
+                    return item
+            if own_only:
+                return None
+            self._look_around()
+            for file in list(self._adopted):
+                item = self._taken(file, fresh_first)
+                if item is not None:
+                    return item
+                if not file.count:
+                    self._adopted.remove(file)
+                    file.close()
+            return None
+
+    def has_more(self) -> bool:
+        due = self._first_due(self._spools())
+        return due is not None and due <= time.monotonic()
+
+    def next_due(self) -> float | None:
+        """When there is something to do next, by `time.monotonic()`."""
+        due = self._first_due(self._spools())
+        if self._directory is None:
+            return due
+        return self._look_around_at if due is None else min(due, self._look_around_at)
+
+    def has_orphans(self) -> bool:
+        """Whether there may be outboxes to adopt; they are looked for at the next `take`."""
+        with self._lock:
+            self._look_around_at = 0.0
+            return self._directory is not None and bool(self._directory.files())
+
+    def is_entered(self) -> bool:
+        """Whether the calling thread holds the lock."""
+        return bool(self._lock._is_owned())  # type: ignore[attr-defined]
+
+    def owns(self, item: Item) -> bool:
+        """Whether it is of this process."""
+        return item.spool is self._own or item.spool is self._memory
+
+    def has(self, item: Item) -> bool:
+        return item.spool is not None and item.spool.has(item)
+
+    def delivered(self, item: Item, request_id: int | None) -> None:
+        _spool_of(item).delivered(item, request_id)
+
+    def put_off(self, item: Item, after_s: float) -> None:
+        _spool_of(item).put_off(item, after_s)
+
+    def reject(self, item: Item, reason: str) -> list[Item]:
+        """Set the item aside, and those that follow it, which are returned."""
+        followers: list[Item] = []
+        spool = _spool_of(item)
+        try:
+            if self._directory is not None and spool.on_disk:
+                self._directory.rejected.add(
+                    [item], url=self._address.url, account=self._address.account, reason=reason
+                )
+        except Unusable as trouble:
+            warn_once("setting aside", "a rejected record could not be set aside: %s", trouble)
+        try:
+            followers = spool.remove(item)
+        except Unusable as trouble:
+            warn_once("outbox", "the outbox cannot be written: %s", trouble)
+        return followers
+
+    def key_was_refused(self, item: Item) -> None:
+        """Note in the outbox that its key is not accepted: the same program may deliver it with another."""
+        if item.spool is not None:
+            item.spool.note("key_refused", f"{time.time():.3f}")
+
+    def recall(self) -> None:
+        with self._lock:
+            for spool in self._spools():
+                spool.recall()
+
+    def own_count(self) -> int:
+        return sum(spool.count for spool in self._ours())
+
+    def in_memory(self) -> int:
+        return self._memory.published
+
+    def give_up(self) -> int:
+        """The process ends: what is only in memory is lost. Lets go of an outbox that is empty."""
+        left = self._memory.empty()
+        for item in left:
+            self.settle(item.key, Rejected(ENDED))
+        with self._lock:
+            if self._own is not None and not self._own.count:
+                own, self._own = self._own, None
+                own.close()
+        return len(left)
+
+    def close(self) -> None:
+        """Give the outboxes back, and tell who waits that it will be another process."""
+        with self._lock:
+            for file in filter(None, [self._own, *self._adopted]):
+                file.close()
+            self._own, self._adopted = None, []
+        for key in list(self._settles):
+            self.settle(key, Rejected(LEFT))
+
+    def _ours(self) -> list[Spool]:
+        return [self._memory] if self._own is None else [self._own, self._memory]
+
+    def _spools(self) -> list[Spool]:
+        return [*self._ours(), *self._adopted]
+
+    @staticmethod
+    def _first_due(spools: Sequence[Spool]) -> float | None:
+        dues = [spool.next_due() for spool in spools]
+        return min((due for due in dues if due is not None), default=None)
+
+    def _taken(self, spool: Spool, fresh_first: bool) -> Item | None:
+        try:
+            return spool.take(fresh_first=fresh_first)
+        except Damaged as damage:
+            self._set_aside(spool, damage)
+        except Unusable as trouble:
+            warn_once("outbox", "the outbox cannot be read: %s", trouble)
+        return None
+
+    def _fitted(self, record: Record) -> Item | Rejected:
+        """The record as an item, no larger than the room that is left suggests."""
+        room, used = self._room()
+        filled = used / room.size
+        limit = next((limit for part, limit in _FILLING if filled >= part), None)
+        try:
+            item = Item.of(record)
+            if item.size > room.size - used:
+                limit = min(limit or _FILLING[0][1], _FILLING[0][1])
+            if limit is not None and item.size > limit:
+                item = Item.of(shortened(record, limit))
+                self.shortened += item.record.shortened_from is not None and record.shortened_from is None
+        except (ValueError, RecursionError) as error:
+            return Rejected(f"cannot be written as JSON: {type(error).__name__}")
+        return item
+
+    def _room(self) -> tuple[Room, int]:
+        if self._uses_disk():
+            return self._disk_room, (self._own.size if self._own else 0) + self._elsewhere
+        return self._memory_room, self._memory.size
+
+    def _uses_disk(self) -> bool:
+        return self._directory is not None and time.monotonic() >= self._disk_again_at
+
+    def _kept_on_disk(self, items: Sequence[Item]) -> set[int]:
+        """Which of the items are kept now; none if the disk cannot be used."""
+        if not items or not self._uses_disk():
+            return set()
+        used = (self._own.size if self._own else 0) + self._elsewhere
+        fitting = _fitting(items, self._disk_room, self._own.count if self._own else 0, used)
+        if not fitting:
+            warn_once("outbox full", "records are dropped: the outbox is full")
+            return {0}
+        for _ in range(2):
+            try:
+                self._open_own().put(fitting)
+            except Damaged as damage:
+                if self._own is not None:
+                    self._set_aside(self._own, damage)
+            except Unusable as trouble:
+                self._disk_again_at = time.monotonic() + _DISK_AGAIN_S
+                warn_once("outbox", "the outbox cannot be used, records are kept in memory: %s", trouble)
+                return set()
+            else:
+                return {id(item) for item in fitting}
+        return set()
+
+    def _kept_in_memory(self, items: Sequence[Item]) -> set[int]:
+        fitting = _fitting(items, self._memory_room, self._memory.count, self._memory.size)
+        if len(fitting) < len(items):
+            warn_once("memory full", "records are dropped: the queue is full")
+        self._memory.put(fitting)
+        return {id(item) for item in fitting}
+
+    def _open_own(self) -> OutboxFile:
+        if self._own is None:
+            assert self._directory is not None
+            self._own = self._directory.create(self._address)
+        return self._own
+
+    def _set_aside(self, spool: Spool, damage: Damaged) -> None:
+        file = next((file for file in (self._own, *self._adopted) if file is spool), None)
+        if file is None:
+            return
+        if file is self._own:
+            self._own = None
+        else:
+            self._adopted.remove(file)
+        try:
+            log.warning("the outbox was damaged (%s) and is kept as %s", damage, file.set_aside())
+        except OSError as error:
+            log.warning("the outbox was damaged (%s) and cannot be set aside: %s", damage, error.strerror)
+
+    def _look_around(self) -> None:
+        """Adopt the outboxes of processes that are gone, from time to time."""
+        now = time.monotonic()
+        if self._directory is None or now < self._look_around_at:
+            return
+        self._look_around_at = now + _LOOK_AROUND_S
+        self._adopted += self._directory.orphans(self._address)
+        self._elsewhere = max(0, self._directory.size() - (self._own.size if self._own else 0))
+
+
+def _fitting(items: Sequence[Item], room: Room, count: int, used: int) -> list[Item]:
+    """As many of the items as there is room for, the first ones first."""
+    fitting = []
+    for item in items:
+        if count < room.records and used + item.size <= room.size:
+            fitting.append(item)
+            count += 1
+            used += item.size
+    return fitting
+
+
+def _spool_of(item: Item) -> Spool:
+    if item.spool is None:
+        raise Unusable("the item was taken from nowhere")
+    return item.spool
+
+
+def _call(settle: Settle | weakref.WeakMethod[Settle], outcome: Delivered | Rejected) -> None:
+    target = settle() if isinstance(settle, weakref.WeakMethod) else settle
+    if target is not None:
+        target(outcome)

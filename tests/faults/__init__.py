@@ -1,0 +1,1 @@
+"""What becomes of records when processes die and endpoints misbehave, in every combination."""
