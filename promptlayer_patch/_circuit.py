@@ -62,6 +62,11 @@ class Circuit:
             until = self._clock() + wait_before(self._openings + 1, after_s)
             self._opens_until = until if tried else max(until, self._opens_until or 0.0)
 
+    def gave_up(self, key: str) -> None:
+        """Nobody will say what became of a record that was sent: another may try instead."""
+        if self._trying == key:
+            self._trying = None
+
     def refuse(self, reason: str) -> None:
         """Send nothing any more."""
         self.refusal = reason

@@ -143,6 +143,7 @@ class Courier:
             if not state.threads:
                 self._spooling.close()
             state.changed.wait_for(lambda: not state.threads, min(timeout_s, threading.TIMEOUT_MAX))
+        self._spooling.tell_all()
 
     def counts(self) -> tuple[Counts, int]:
         """What became of our items, and how many are in memory; both of one moment."""
@@ -183,11 +184,10 @@ class Courier:
             report("delivering", fault)
         quietly("closing an exporter", lane.close)
         with state.changed:
+            if state.closed and state.threads == 1:
+                quietly("closing the outbox", self._spooling.close)
             state.threads -= 1
-            last = not state.threads
             state.changed.notify_all()
-        if last and state.closed:
-            quietly("closing the outbox", self._spooling.close)
 
     def _send_next(self, state: _State, lane: Lane) -> bool:
         """Wait for an item and deliver it; false when the courier is closed."""
@@ -265,17 +265,20 @@ class Courier:
                 delivery = Rejected(item.unreadable)
             else:
                 delivery = lane.export([item.record])[0]
+            log_troubles([delivery])
         finally:
             self._book(state, item, delivery, began_at_the_end)
-        log_troubles([delivery])
 
     def _book(self, state: _State, item: Item, delivery: Delivery, began_at_the_end: bool) -> None:
         outcomes: list[tuple[Item, Delivered | Rejected]] = []
         with state.changed:
             state.under_way.pop(id(item), None)
-            if not self._spooling.has(item):
-                return  # given up while it was under way
+            state.news += 1
+            state.changed.notify_all()
             circuit, counts = self._circuit, state.counts
+            if not self._spooling.has(item):
+                circuit.gave_up(item.key)
+                return  # given up while it was under way
             own = self._spooling.owns(item)
             match delivery:
                 case TryLater(after_s, reason, refuses_key):
@@ -300,8 +303,6 @@ class Courier:
                     followers: list[Item] = self._spooling.reject(item, reason)
                     counts.rejected += (1 + len(followers)) * own
                     outcomes += [(one, delivery) for one in (item, *followers)]
-            state.news += 1
-            state.changed.notify_all()
         for one, outcome in outcomes:
             quietly("settling a receipt", self._spooling.settle, one.key, outcome)
 

@@ -13,7 +13,7 @@ _FIELDS = tuple(field.name for field in dataclasses.fields(Record))
 
 
 def encoded(record: Record) -> bytes:
-    """`record` as JSON. Raises `ValueError` or `RecursionError` for what JSON cannot hold, such as a cycle."""
+    """`record` as JSON. Raises `ValueError` or `RecursionError` for what JSON cannot hold: a cycle."""
     data = {name: getattr(record, name) for name in _FIELDS}
     text = json.dumps(data, default=_simpler, ensure_ascii=False, separators=(",", ":"))
     # surrogatepass, and not JSON's \u escapes: two lone halves next to each other would come back as one
@@ -22,7 +22,7 @@ def encoded(record: Record) -> bytes:
 
 
 def decoded(body: bytes) -> Record:
-    """The record that `encoded` was given; of an older version's, fields it did not know have their default."""
+    """The record that `encoded` was given; fields that an older version did not know have their default."""
     data = json.loads(body.decode("utf-8", "surrogatepass"))
     fields = {name: data[name] for name in _FIELDS if name in data}
     fields["tags"] = tuple(fields["tags"])

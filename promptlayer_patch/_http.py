@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from promptlayer_patch._imports import importing
@@ -26,10 +27,11 @@ class Answer:
     data: Any = None
     reason: str = ""
     retry_after_s: float | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
 
 class Connection:
-    """Posts JSON and never raises; `secret` is blotted out of what the server says."""
+    """Asks and never raises; `secret` is blotted out of what the server says."""
 
     def __init__(self, base_url: str, secret: str) -> None:
         self._base_url = base_url
@@ -38,6 +40,20 @@ class Connection:
 
     def post(self, path: str, body: bytes) -> Answer:
         """Post `body`, which is JSON, and tell what came back."""
+        return self._asked("POST", path, {"Content-Type": "application/json"}, body, _READ_TIMEOUT_S)
+
+    def get(self, path: str, headers: Mapping[str, str], *, timeout_s: float = _READ_TIMEOUT_S) -> Answer:
+        """Get `path` and tell what came back, or in `reason` the root of why nothing did."""
+        return self._asked("GET", path, headers, None, timeout_s)
+
+    def close(self) -> None:
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def _asked(
+        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, timeout_s: float
+    ) -> Answer:
         with importing():
             import requests
 
@@ -46,24 +62,20 @@ class Connection:
             self._session.headers["User-Agent"] = f"promptlayer_patch/{__version__}"
         try:
             # A redirected POST would arrive as a GET, so redirects are answers like others.
-            response = self._session.post(
+            response = self._session.request(
+                method,
                 self._base_url + path,
                 data=body,
-                headers={"Content-Type": "application/json"},
-                timeout=(_CONNECT_TIMEOUT_S, _READ_TIMEOUT_S),
+                headers=dict(headers),
+                timeout=(min(_CONNECT_TIMEOUT_S, timeout_s), timeout_s),
                 allow_redirects=False,
                 stream=True,
             )
             with response:
                 raw = response.raw.read(_ANSWER_LIMIT, decode_content=True)
         except Exception as error:  # of requests, and urllib3's own while the body is read
-            return Answer(None, reason=type(error).__name__)
+            return Answer(None, reason=type(error).__name__ if body is not None else _root_of(error))
         return self._answer(response, raw)
-
-    def close(self) -> None:
-        if self._session is not None:
-            self._session.close()
-            self._session = None
 
     def _answer(self, response: Any, raw: bytes) -> Answer:
         try:
@@ -72,7 +84,17 @@ class Connection:
             data = None
         words = message_in(data).replace(self._secret or "\0", "***")[:_REASON_LIMIT]
         reason = f"HTTP {response.status_code}" + (f": {words}" if words else "")
-        return Answer(response.status_code, data, reason, _retry_after(response.headers.get("Retry-After")))
+        headers = response.headers
+        return Answer(response.status_code, data, reason, _retry_after(headers.get("Retry-After")), headers)
+
+
+def _root_of(error: BaseException) -> str:
+    """The class of what lies at the bottom of an error, unless its own says more."""
+    name = type(error).__name__
+    if name in ("ConnectTimeout", "ReadTimeout", "ProxyError"):
+        return name
+    cause = error.__cause__ or error.__context__
+    return name if cause is None else _root_of(cause)
 
 
 def _retry_after(value: str | None) -> float | None:

@@ -219,7 +219,8 @@ class _Process:
 
     def _openai_arrives(self) -> None:
         """Load what is needed to patch openai; not before somebody imports it."""
-        from promptlayer_patch import _decoding, _refining  # noqa: F401  so that no thread of ours has to
+        # Also what no thread of ours should have to import while it competes with the application's.
+        from promptlayer_patch import _decoding, _refining  # noqa: F401
         from promptlayer_patch._capture import Capture
         from promptlayer_patch._patching import Patcher, Routes
         from promptlayer_patch._signals import Terminations

@@ -6,7 +6,8 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from promptlayer_patch._redaction import rewritten
+from promptlayer_patch._imports import importing
+from promptlayer_patch._rewriting import rewritten
 from promptlayer_patch.records import Record
 
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+(?:;[\w=.+-]+)*?);base64,([A-Za-z0-9+/_-]{16,}={0,2})")
@@ -62,8 +63,9 @@ def _raw(value: str, limit: int, kind: Any) -> str:
 
 def _digest(encoded: str, limit: int) -> str | None:
     """Size and SHA-256 of what `encoded` stands for; `None` if that is no more than `limit`, or no base64."""
-    import base64
-    import hashlib
+    with importing():
+        import base64
+        import hashlib
 
     plain = "".join(encoded.split()).rstrip("=").replace("-", "+").replace("_", "/")
     try:

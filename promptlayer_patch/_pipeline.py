@@ -56,7 +56,7 @@ class Pipeline:
                 way.look_around()
 
     def is_entered(self) -> bool:
-        """Whether the calling thread is in the midst of something here, and a handler must not wait for it."""
+        """Whether the calling thread is in the midst of something here, so that it must not wait for us."""
         return any(way.is_entered() for way in self._ways)
 
     def flush(self, timeout_s: float) -> bool:

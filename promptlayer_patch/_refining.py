@@ -7,7 +7,8 @@ from collections.abc import Callable
 from promptlayer_patch._content import without_content
 from promptlayer_patch._guard import report
 from promptlayer_patch._media import with_digests
-from promptlayer_patch._redaction import emptied, redacted
+from promptlayer_patch._redaction import redacted
+from promptlayer_patch._rewriting import emptied
 from promptlayer_patch._settings import Settings
 from promptlayer_patch._shortening import shortened
 from promptlayer_patch.records import Record

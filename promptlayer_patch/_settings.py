@@ -24,7 +24,16 @@ Destination: TypeAlias = "str | Exporter"
 
 DEFAULT_BASE_URL = "https://api.promptlayer.com"
 
-_WORDS = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+_WORDS = {
+    "1": True,
+    "true": True,
+    "yes": True,
+    "on": True,
+    "0": False,
+    "false": False,
+    "no": False,
+    "off": False,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -235,9 +244,7 @@ def _sampler(sample_rate: Sampler | None) -> Sampler:
     return _number("sample_rate", sample_rate, default=1.0, low=0.0, high=1.0)
 
 
-def _number(
-    argument: str, value: object, *, default: float, low: float, high: float = float("inf")
-) -> float:
+def _number(argument: str, value: object, *, default: float, low: float, high: float = float("inf")) -> float:
     if value is None:
         variable = f"PROMPTLAYER_{argument.upper()}"
         text = os.environ.get(variable)

@@ -1,8 +1,8 @@
 """Delivering before a signal ends the process that nobody else handles.
 
-By default a SIGTERM ends Python at once, without `atexit`. So a handler of ours stands where the default action
-was: it delivers, puts the default back and sends the signal again, and the process ends as it would have.
-A handler of the application's is never touched, whether it came before or comes after.
+By default a SIGTERM ends Python at once, without `atexit`. So a handler of ours stands where the default
+action was: it delivers, puts the default back and sends the signal again, and the process ends as it would
+have. A handler of the application's is never touched, whether it came before or comes after.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from types import FrameType
 from promptlayer_patch._guard import log, quietly, report
 
 _SIGNALS = ("SIGTERM", "SIGINT")
-"""An interrupt usually raises KeyboardInterrupt, which ends the process by way of `atexit`; then it is left alone."""
+"""Python's own handler of an interrupt raises and so ends the process by way of `atexit`: it is left alone."""
 _STEP_ASIDE_S = 0.001
 
 
 class Terminations:
-    """Calls `end()` before the process is ended by a signal; `busy()` says that it cannot be called just now."""
+    """Calls `end()` before a signal ends the process; `busy()` says that it cannot be called just now."""
 
     def __init__(self, end: Callable[[], None], busy: Callable[[], bool]) -> None:
         self._end = end

@@ -1,5 +1,5 @@
-"""Where items wait for the courier: in this process's outbox, in memory where there is no disk for one, and in
-the outboxes of processes that are gone."""
+"""Where items wait for the courier: in this process's outbox, in memory where there is no disk for one, and
+in the outboxes of processes that are gone."""
 
 from __future__ import annotations
 
@@ -52,7 +52,9 @@ class Room:
 class Spooling:
     """The spools of one destination. Put into by the worker, emptied by the courier."""
 
-    def __init__(self, directory: OutboxDirectory | None, address: Address, on_disk: Room, in_memory: Room) -> None:
+    def __init__(
+        self, directory: OutboxDirectory | None, address: Address, on_disk: Room, in_memory: Room
+    ) -> None:
         """Without a `directory` everything stays in memory."""
         self._directory = directory
         self._address = address
@@ -91,7 +93,11 @@ class Spooling:
     def put(self, records: Sequence[Record]) -> list[Delivery]:
         """Keep what there is room for: `Delivered` means that it is here, and waits for `publish`."""
         with self._lock:
-            answers = [self._fitted(record) for record in records]
+            room, used = self._room()
+            answers: list[Item | Rejected] = []
+            for record in records:
+                answers.append(answer := self._fitted(record, room, used))
+                used += answer.size if isinstance(answer, Item) else 0
             items = [answer for answer in answers if isinstance(answer, Item)]
             kept = self._kept_on_disk(items) or self._kept_in_memory(items)
         dropped = {id(item) for item in items if id(item) not in kept}
@@ -105,7 +111,8 @@ class Spooling:
     def publish(self) -> bool:
         """Let what was put be delivered; whether there was something."""
         with self._lock:
-            return any([spool.publish() for spool in self._ours()])
+            published = [spool.publish() for spool in self._ours()]
+        return any(published)
 
     def take(self, *, own_only: bool, fresh_first: bool) -> Item | None:
         """The next item that is due; ours before those of others."""
@@ -205,11 +212,14 @@ class Spooling:
         return len(left)
 
     def close(self) -> None:
-        """Give the outboxes back, and tell who waits that it will be another process."""
+        """Give the outboxes back."""
         with self._lock:
             for file in filter(None, [self._own, *self._adopted]):
                 file.close()
             self._own, self._adopted = None, []
+
+    def tell_all(self) -> None:
+        """Tell who waits that a later process will deliver what is left."""
         for key in list(self._settles):
             self.settle(key, Rejected(LEFT))
 
@@ -233,9 +243,8 @@ class Spooling:
             warn_once("outbox", "the outbox cannot be read: %s", trouble)
         return None
 
-    def _fitted(self, record: Record) -> Item | Rejected:
+    def _fitted(self, record: Record, room: Room, used: int) -> Item | Rejected:
         """The record as an item, no larger than the room that is left suggests."""
-        room, used = self._room()
         filled = used / room.size
         limit = next((limit for part, limit in _FILLING if filled >= part), None)
         try:
@@ -263,8 +272,9 @@ class Spooling:
             return set()
         used = (self._own.size if self._own else 0) + self._elsewhere
         fitting = _fitting(items, self._disk_room, self._own.count if self._own else 0, used)
-        if not fitting:
+        if len(fitting) < len(items):
             warn_once("outbox full", "records are dropped: the outbox is full")
+        if not fitting:
             return {0}
         for _ in range(2):
             try:
@@ -313,7 +323,7 @@ class Spooling:
             return
         self._look_around_at = now + _LOOK_AROUND_S
         self._adopted += self._directory.orphans(self._address)
-        self._elsewhere = max(0, self._directory.size() - (self._own.size if self._own else 0))
+        self._elsewhere = self._directory.size(besides=self._own.path if self._own else None)
 
 
 def _fitting(items: Sequence[Item], room: Room, count: int, used: int) -> list[Item]:

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from promptlayer_patch._version import __version__
+from promptlayer_patch.commands import doctor, outbox
 from promptlayer_patch.demo import DEFAULT_MODEL
 from promptlayer_patch.errors import PromptLayerError
 
@@ -24,8 +25,8 @@ class Command:
     name: str
     help: str
     add_arguments: Callable[[argparse.ArgumentParser], None]
-    run: Callable[[argparse.Namespace], None]
-    """Raises a `PromptLayerError` to end with its message and exit code 1."""
+    run: Callable[[argparse.Namespace], int | None]
+    """Gives another exit code than 0, or raises a `PromptLayerError` to end with its message and 1."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -34,7 +35,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     command: Command = chosen.command
     _tolerate_every_character()
     try:
-        command.run(chosen)
+        code = command.run(chosen)
         sys.stdout.flush()
     except (PromptLayerError, ImportError) as error:
         print(f"{_PROGRAM} {command.name}: {error}", file=sys.stderr)
@@ -45,7 +46,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 1
     except KeyboardInterrupt:
         return 130
-    return 0
+    return code or 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -89,4 +90,8 @@ def _demo(chosen: argparse.Namespace) -> None:
 
 COMMANDS = (
     Command("demo", "make a few OpenAI calls and show what is recorded of them", _demo_arguments, _demo),
+    Command("outbox", "show or deliver what waits on disk for PromptLayer", outbox.add_arguments, outbox.run),
+    Command(
+        "doctor", "check that recording works here, and say what does not", doctor.add_arguments, doctor.run
+    ),
 )

@@ -151,6 +151,10 @@ def new_record_id() -> str:
     return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
 
 
+_awaited: set[Receipt] = set()
+"""Those that somebody is to be told of: who registers a callback need not keep the receipt as well."""
+
+
 class Receipt:
     """The promise of a request id, held from the moment a call starts.
 
@@ -207,6 +211,7 @@ class Receipt:
         # Append first, look second: `settle` looks after it has set the outcome, so one of the two sides
         # sees the other without a lock, which a forked child could inherit locked.
         self._callbacks.append(callback)
+        _awaited.add(self)
         if self._outcome is not None:
             self._call_back()
 
@@ -221,11 +226,12 @@ class Receipt:
             try:
                 callback = self._callbacks.pop()
             except IndexError:
-                return  # another thread took the last one
+                break  # another thread took the last one
             try:
                 callback()
             except Exception as fault:
                 report("telling of a request id", fault)  # and go on: others wait too
+        _awaited.discard(self)
 
     def _forget(self, callback: Callable[[], object]) -> None:
         # Who waits again and again through an outage must not leave something behind each time.
@@ -233,6 +239,8 @@ class Receipt:
             self._callbacks.remove(callback)
         except ValueError:
             pass  # called already
+        if not self._callbacks:
+            _awaited.discard(self)
 
     def _hurry(self) -> None:
         if self._urge is not None:

@@ -21,7 +21,7 @@ import pytest
 import promptlayer_patch
 from promptlayer_patch import Stats, scope
 from promptlayer_patch._version import __version__
-from promptlayer_patch.errors import InvalidArgument, RequestIdUnavailable
+from promptlayer_patch.errors import InvalidArgument, RequestIdTimeout, RequestIdUnavailable
 from promptlayer_patch.exporters.memory import MemoryExporter, open_exporter
 from promptlayer_patch.records import Delivered, Record, Rejected
 from promptlayer_patch.store import Store
@@ -208,8 +208,8 @@ def ask(who):
     with promptlayer_patch.scope(tags=[who]) as calls:
         for _ in range(8):
             create(model=MODEL, messages=[{"role": "user", "content": "?"}])
-    print(who, len(set(calls.request_ids(20))))
-    sys.stdout.flush()
+    line = f"{who} {len(set(calls.request_ids(20)))}" + os.linesep
+    os.write(1, line.encode())  # whole, as the other process writes too
 ask("before")
 child = os.fork()
 if child == 0:
@@ -283,12 +283,14 @@ def test_retry_after_is_honoured_until_somebody_is_in_a_hurry(
     promptlayer.next_answers.append(refused(429, retry_after=value))
     waiting = ask()
     promptlayer.wait_for(1)
-    assert ask(pl_tags=["neighbour"]).request_id(PATIENCE_S) == FIRST_ID
-    assert not waiting.done
-    assert promptlayer_patch.stats() == Stats(recorded=2, delivered=1, queued=1, retried=1)
-    assert len(promptlayer.posts) == 2
+    assert any(promptlayer_patch.stats().retried for _ in range(1_000_000))
+    later = ask(pl_tags=["later"])
+    with pytest.raises(RequestIdTimeout):
+        later.request_id(0.3)
+    assert len(promptlayer.posts) == 1, "it asked for time, and not for one record"
+    assert promptlayer_patch.stats() == Stats(recorded=2, outbox=2, retried=1)
     assert promptlayer_patch.flush(PATIENCE_S)
-    assert waiting.request_id() == FIRST_ID + 1
+    assert {waiting.request_id(), later.request_id()} == {FIRST_ID, FIRST_ID + 1}
 
 
 @pytest.mark.parametrize(
@@ -300,13 +302,9 @@ def test_retry_after_is_honoured_until_somebody_is_in_a_hurry(
             Answer(422, {"detail": [{"loc": ["tags"], "msg": "not a list", "type": "list"}]}),
             "not a list",
         ),
-        (Answer(401, {"message": "Invalid API key"}), "HTTP 401: Invalid API key"),
-        (refused(403), "HTTP 403"),
         (refused(404), "HTTP 404"),
         (refused(413), "HTTP 413"),
         (Answer(400, b"plain text"), "HTTP 400"),
-        (Answer(302, b"", {"location": "/elsewhere"}), "HTTP 302"),
-        (Answer(307, b"", {"location": "http://127.0.0.1:9/elsewhere"}), "HTTP 307"),
     ],
     ids=lambda value: str(value.status) if isinstance(value, Answer) else "",
 )
@@ -318,9 +316,48 @@ def test_a_refusal_is_final_and_says_why(
     assert promptlayer_patch.flush(PATIENCE_S)
     assert reason in unavailable(receipt)
     assert promptlayer_patch.stats() == Stats(recorded=1, rejected=1)
-    assert len(promptlayer.posts) == 1, "a redirect is not followed: the POST would become a GET"
     assert reason in caplog.text
     assert ask().request_id() == FIRST_ID
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        Answer(302, b"", {"location": "/elsewhere"}),
+        Answer(307, b"", {"location": "http://127.0.0.1:9/elsewhere"}),
+        Answer(403, b"<html>The firewall dislikes this prompt</html>"),
+    ],
+    ids=["302", "307", "403"],
+)
+def test_what_is_not_promptlayers_answer_says_nothing_about_the_record(
+    promptlayer: FakePromptLayer, caplog: pytest.LogCaptureFixture, answer: Answer
+) -> None:
+    """And a redirect is not followed: the POST would become a GET."""
+    promptlayer.next_answers.append(answer)
+    receipt = ask()
+    assert promptlayer_patch.flush(PATIENCE_S)
+    assert receipt.request_id() == FIRST_ID
+    assert promptlayer_patch.stats() == Stats(recorded=1, delivered=1, retried=1)
+
+
+@pytest.mark.parametrize("status", [401, 403])
+def test_a_key_that_is_refused_stops_everything_until_there_is_another(
+    promptlayer: FakePromptLayer, caplog: pytest.LogCaptureFixture, status: int
+) -> None:
+    promptlayer.answer = Answer(status, {"message": "Invalid API key"})
+    first = ask()
+    assert not promptlayer_patch.flush(PATIENCE_S), "and it does not wait for what cannot come"
+    for _ in range(5):
+        ask()
+    assert not promptlayer_patch.flush(PATIENCE_S)
+    assert len(promptlayer.posts) == 1
+    assert promptlayer_patch.stats() == Stats(recorded=6, outbox=6, retried=1)
+    assert caplog.text.count(f"HTTP {status}: Invalid API key") == 1
+    promptlayer.answer = Answer()
+    promptlayer_patch.install(to="promptlayer:", api_key="pl_another", base_url=promptlayer.base_url)
+    promptlayer.wait_for(7)
+    assert [body["api_key"] for body in promptlayer.bodies] == [KEY] + ["pl_another"] * 6
+    assert "the outbox" in unavailable(first), "another installation delivers it"
 
 
 def test_a_refused_record_does_not_take_its_neighbours_along(
@@ -332,8 +369,8 @@ def test_a_refused_record_does_not_take_its_neighbours_along(
     with scope() as calls:
         for _ in range(20):
             create(**ASKED)
-    while promptlayer_patch.stats().queued:
-        promptlayer_patch.flush(0.1)
+    while not promptlayer_patch.flush(0.1):
+        pass
     stats = promptlayer_patch.stats()
     assert (stats.delivered, stats.rejected, stats.retried) == (16, 4, 8)
     assert all(receipt.done for receipt in calls.receipts)
@@ -364,7 +401,7 @@ def test_a_silent_server_holds_up_nobody(
     receipt = ask()
     promptlayer.wait_for(1)
     assert not promptlayer_patch.flush(0.05)
-    assert promptlayer_patch.stats().queued == 1
+    assert promptlayer_patch.stats().outbox == 1
     promptlayer_patch.uninstall()
     assert unavailable(receipt)
     assert "1 records were not delivered" in caplog.text
@@ -376,7 +413,7 @@ def test_nobody_there(caplog: pytest.LogCaptureFixture) -> None:
         receipt = ask()
         assert not promptlayer_patch.flush(0.2)
         assert not receipt.done
-        assert promptlayer_patch.stats().queued == 1
+        assert promptlayer_patch.stats().outbox == 1
         promptlayer_patch.uninstall()
     assert "ConnectionError" in caplog.text
 
@@ -389,10 +426,10 @@ def test_a_server_that_comes_back_gets_everything(caplog: pytest.LogCaptureFixtu
         with scope() as calls:
             for _ in range(10):
                 create(**ASKED)
-        server.wait_for(10)
+        server.wait_for(3)
         server.answer = Answer()
-        while promptlayer_patch.stats().queued:
-            promptlayer_patch.flush(0.1)
+        while not promptlayer_patch.flush(0.1):
+            pass
         assert sorted(calls.request_ids()) == list(range(FIRST_ID, FIRST_ID + 10))
 
 

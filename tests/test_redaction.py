@@ -15,7 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptlayer_patch._redaction import emptied, redacted, rules_of
+from promptlayer_patch._redaction import redacted, rules_of
+from promptlayer_patch._rewriting import emptied
 from promptlayer_patch.errors import InvalidArgument
 from promptlayer_patch.records import Ending, Failure, Record
 
@@ -66,7 +67,7 @@ SECRETS = st.one_of(
     st.just(PEM),
 )
 DATA = st.recursive(
-    st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=20),
+    st.none() | st.booleans() | st.floats(allow_nan=False) | st.text(max_size=7),
     lambda inner: st.lists(inner, max_size=4) | st.dictionaries(st.text(max_size=8), inner, max_size=4),
     max_leaves=12,
 )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -14,6 +15,7 @@ from hypothesis import strategies as st
 
 import promptlayer_patch
 from promptlayer_patch import scope
+from promptlayer_patch._redaction import rules_of
 from promptlayer_patch._settings import Settings, checked_metadata, checked_tags, read_settings
 from promptlayer_patch.errors import InvalidArgument, PromptLayerError
 from promptlayer_patch.exporters.memory import MemoryExporter
@@ -58,6 +60,15 @@ OPTIONS = [
     Option("shutdown_timeout_s", 2.0, 0, 0, "1.5", 1.5),
     Option("queue_max_records", 10_000, 5, 5, "7", 7),
     Option("queue_max_bytes", 64 * 1024 * 1024, 1024.0, 1024, "2048", 2048),
+    Option("outbox", True, False, False, "0", False),
+    Option("outbox_max_records", 1_000_000, 5, 5, "7", 7),
+    Option("outbox_max_bytes", 512 * 1024 * 1024, 1024, 1024, "2048", 2048),
+    Option("record_max_bytes", 4 * 1024 * 1024, 1024, 1024, "2048", 2048),
+    Option("media_max_bytes", 256 * 1024, 1024, 1024, "2048", 2048),
+    Option("capture_content", True, False, False, "no", False),
+    Option("redact", (), "SSN", rules_of("redact", "SSN"), "a, b.c", rules_of("redact", ["a", "b.c"])),
+    Option("sample_rate", 1.0, 0.5, 0.5, "0.25", 0.25),
+    Option("sample_errors", 1.0, 0, 0, "0.5", 0.5),
 ]
 any_option = pytest.mark.parametrize("option", OPTIONS, ids=str)
 
@@ -237,6 +248,14 @@ WRONG_ARGUMENTS: list[tuple[str, Any]] = [
     *(("shutdown_timeout_s", value) for value in (-1, -0.1, "2", float("nan"), float("inf"), True, [])),
     *(("queue_max_records", value) for value in (0, -1, 1.5, "5", float("nan"), float("inf"), False, [])),
     *(("queue_max_bytes", value) for value in (0, -1, 0.5, "5", float("nan"), float("inf"), True)),
+    *((name, value) for name in ("outbox", "capture_content") for value in (0, 1, "yes", [])),
+    *(("outbox_max_records", value) for value in (0, -1, 1.5, "5")),
+    *(("outbox_max_bytes", value) for value in (0, float("inf"), "5")),
+    *(("record_max_bytes", value) for value in (0, 0.5, True)),
+    *(("media_max_bytes", value) for value in (0, -1, "1")),
+    *(("redact", value) for value in ("", 7, b"a", ["a", None], "a[", re.compile(b"a"))),
+    *(("sample_rate", value) for value in (-0.1, 1.1, "0.5", True, float("nan"), [])),
+    *(("sample_errors", value) for value in (-1, 2, "1", False, float("nan"))),
 ]
 
 WRONG_VARIABLES = [

@@ -6,6 +6,8 @@ import os
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,11 +18,14 @@ from promptlayer_patch._outbox.items import Damaged, Unusable
 from promptlayer_patch.records import new_record_id
 
 if TYPE_CHECKING:
+    import sqlite3
+
     from promptlayer_patch._outbox.file import OutboxFile
     from promptlayer_patch._outbox.locking import FileLock
     from promptlayer_patch._outbox.rejected import RejectedItems
 
 SUFFIX = ".outbox"
+_BUSY_S = 1.0
 _TRIES = 5
 """Another process that looks for orphans may be quicker to lock a file that was made this very moment."""
 
@@ -53,16 +58,19 @@ class OutboxDirectory:
     @property
     def rejected(self) -> RejectedItems:
         """What was rejected, by all processes."""
-        with importing():
+        with _importing_sqlite():
             from promptlayer_patch._outbox.rejected import RejectedItems
 
         return RejectedItems(self.path / "rejected.db")
 
-    def create(self, address: Address) -> OutboxFile:
-        """A new outbox of this process. Raises `Unusable` where none can be made."""
+    def create(self, address: Address, *, account: str | None = None) -> OutboxFile:
+        """A new outbox of this process. Raises `Unusable` where none can be made.
+
+        `account` is whose it is, where the address has no key: who puts something back need not know it.
+        """
         # Imported by the first record: sqlite3 is no part of the program's start-up time.
-        with importing():
-            from promptlayer_patch._outbox.file import OutboxFile
+        with _importing_sqlite():
+            from promptlayer_patch._outbox.file import OutboxFile, delete
 
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -71,7 +79,7 @@ class OutboxDirectory:
             raise Unusable(f"{self.path}: {error.strerror}") from error
         facts = {
             "url": address.url,
-            "account": address.account,
+            "account": account or address.account,
             "program": _program(),
             "pid": str(os.getpid()),
             "created_at": f"{time.time():.3f}",
@@ -79,6 +87,7 @@ class OutboxDirectory:
         try:
             return OutboxFile(self.path / (stem + SUFFIX), lock, facts)
         except BaseException:
+            delete(self.path / (stem + SUFFIX))
             lock.release(remove=True)
             raise
 
@@ -101,10 +110,13 @@ class OutboxDirectory:
 
     def adopted(self, path: Path) -> OutboxFile | None:
         """The outbox at `path`, if its process is gone; a damaged one is set aside."""
-        with importing():
-            from promptlayer_patch._outbox.file import OutboxFile
-            from promptlayer_patch._outbox.locking import FileLock
-
+        try:
+            with _importing_sqlite():
+                from promptlayer_patch._outbox.file import OutboxFile
+                from promptlayer_patch._outbox.locking import FileLock
+        except Unusable as trouble:
+            warn_once("outbox", "outboxes cannot be opened: %s", trouble)
+            return None
         try:
             lock = FileLock.taken(path.with_suffix(".lock"), new=False)
             if lock is None and not path.with_suffix(".lock").exists() and path.exists():
@@ -126,6 +138,47 @@ class OutboxDirectory:
             lock.release(remove=False)
         return None
 
+    def in_use(self, path: Path) -> bool:
+        """Whether a process has the outbox at `path`, asked of its lock for a moment."""
+        with importing():
+            from promptlayer_patch._outbox.locking import FileLock
+
+        try:
+            lock = FileLock.taken(path.with_suffix(".lock"), new=False)
+        except OSError:
+            return True  # another user's
+        if lock is None:
+            return path.with_suffix(".lock").exists()
+        lock.release(remove=False)
+        return False
+
+    @contextmanager
+    def peek(self, path: Path) -> Iterator[sqlite3.Connection]:
+        """The outbox at `path` to read from, whoever uses it; what fails in the block is an `Unusable`."""
+        with importing():
+            import sqlite3
+
+        uri = f"{path.absolute().as_uri()}?mode=ro"
+        try:
+            with closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_S, isolation_level=None)) as connection:
+                yield connection
+        except sqlite3.Error as error:
+            raise Unusable(str(error)) from error
+
+    def discard(self, path: Path) -> int | None:
+        """Delete the outbox at `path`; how many items were in it, or `None` if it is not ours to delete."""
+        file = self.adopted(path)
+        if file is None:
+            return None
+        count, file.count = file.count, 0
+        file.close()
+        return count
+
+    def damaged(self) -> list[Path]:
+        """The files that were set aside, without what SQLite keeps beside them."""
+        found = self.path.glob("*.damaged-*")
+        return sorted(path for path in found if path.suffix.removeprefix(".damaged-").isdigit())
+
     def files(self) -> list[Path]:
         """All outboxes, oldest first; none where there is no directory."""
         try:
@@ -141,11 +194,13 @@ class OutboxDirectory:
         ]
         return sorted(found, key=lambda path: path.name.rpartition("-")[2])
 
-    def size(self) -> int:
-        """Bytes of all that is there."""
+    def size(self, *, besides: Path | None = None) -> int:
+        """Bytes of all that is there, without those of one outbox."""
         total = 0
         try:
             for entry in os.scandir(self.path):
+                if besides is not None and entry.name.startswith(besides.stem):
+                    continue
                 try:
                     total += entry.stat().st_size
                 except OSError:
@@ -187,6 +242,16 @@ def _is_ours(file: OutboxFile, address: Address) -> bool:
     if facts.get("account", address.account) == address.account:
         return True
     return "key_refused" in facts and facts.get("program") == _program()
+
+
+@contextmanager
+def _importing_sqlite() -> Iterator[None]:
+    """Some Pythons are built without sqlite3, and where no file can be opened nothing can be imported."""
+    try:
+        with importing():
+            yield
+    except (ImportError, OSError) as error:
+        raise Unusable(f"sqlite3 cannot be imported: {type(error).__name__}") from error
 
 
 def _program() -> str:

@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from promptlayer_patch._encoding import decoded
+from promptlayer_patch._guard import warn_once
 from promptlayer_patch._outbox.items import Damaged, Item, Order, Unusable
 from promptlayer_patch._outbox.locking import FileLock
 from promptlayer_patch.records import Record
@@ -43,6 +44,7 @@ _SCHEMA = (
     f"PRAGMA application_id = {APPLICATION_ID}",
     f"PRAGMA user_version = {_VERSION}",
 )
+_INSERT = "INSERT INTO items (row, key, follows, request_id, body) VALUES "
 _ITEM = "SELECT row, key, follows, request_id, attempts, body FROM items"
 
 _open_files: weakref.WeakSet[OutboxFile] = weakref.WeakSet()
@@ -64,31 +66,43 @@ class OutboxFile:
         self._fresh_bytes = 0
         self._parked: dict[str, list[int]] = {}
         """Rows that follow a request which has not been delivered, by its key."""
+        self._followed: set[str] = set()
+        """Keys that some row follows."""
+        self._owed: dict[str, tuple[int, int | None]] = {}
+        """Rows and request ids of what is settled and still to be deleted, by key."""
         self._connection: sqlite3.Connection | None = None
         self._arrived = 0
         self.count = self.size = 0
         with _plainly():
             self._connection = _connected(path, new=facts is not None)
-            if facts is not None:
-                self._begin(facts)
-            else:
-                self._resume()
+            try:
+                if facts is not None:
+                    self._begin(facts)
+                else:
+                    self._resume()
+            except BaseException:
+                self._connection.close()
+                raise
         _open_files.add(self)
 
     def put(self, items: Sequence[Item]) -> None:
-        with self._writing() as connection:
-            for item in items:
-                cursor = connection.execute(
-                    "INSERT INTO items (key, follows, request_id, body) VALUES (?, ?, ?, ?)",
-                    (item.key, item.follows, item.request_id, item.body),
-                )
-                item.row = int(cursor.lastrowid or 0)
         with self._lock:
+            row = max(self._arrived, self._order.last)
+            values: list[object] = []
+            for item in items:
+                row += 1
+                item.row = row
+                values += (row, item.key, item.follows, item.request_id, item.body)
+            # One statement: each gives up the interpreter's lock, and beside a busy thread it takes up to 5 ms
+            # to get it back.
+            self._write(_INSERT + ", ".join(["(?, ?, ?, ?, ?)"] * len(items)), values)
             for item in items:
                 self.count += 1
                 self.size += item.size
-                self._arrived = item.row
                 self._keep_fresh(item)
+                if item.follows is not None:
+                    self._followed.add(item.follows)
+            self._arrived = row
 
     def publish(self) -> bool:
         with self._lock:
@@ -103,6 +117,8 @@ class OutboxFile:
             item = item or self._next_fresh()
         if item is not None:
             item.spool = self
+            if item.follows in self._owed:
+                item.request_id = self._owed[item.follows][1]
         return item
 
     def has(self, item: Item) -> bool:
@@ -110,35 +126,25 @@ class OutboxFile:
             return self._connection is not None and item.row in self._order.taken
 
     def delivered(self, item: Item, request_id: int | None) -> None:
-        with self._writing() as connection:
-            connection.execute("DELETE FROM items WHERE row = ?", (item.row,))
-            if item.key in self._parked or item.follows is None:
-                connection.execute(
-                    "UPDATE items SET request_id = ? WHERE follows = ?", (request_id, item.key)
-                )
         with self._lock:
+            self._settle([item], request_id)
             for row in self._parked.pop(item.key, ()):
                 self._order.put_off(row, 0.0)
-            self._forget(item)
 
     def put_off(self, item: Item, after_s: float) -> None:
-        with self._writing() as connection:
-            connection.execute(
+        with self._lock:
+            self._order.put_off(item.row, after_s)
+            self._write_if_possible(
                 "UPDATE items SET attempts = ?, due_at = ? WHERE row = ?",
                 (item.attempts, time.time() + after_s, item.row),
             )
-        with self._lock:
-            self._order.put_off(item.row, after_s)
 
     def remove(self, item: Item) -> list[Item]:
-        with self._writing() as connection:
-            rows = connection.execute(f"{_ITEM} WHERE follows = ?", (item.key,)).fetchall()
-            connection.execute("DELETE FROM items WHERE row = ? OR follows = ?", (item.row, item.key))
-        followers = [_item(row) for row in rows]
-        with self._lock:
+        with self._lock, _plainly():
+            rows = self._connected().execute(f"{_ITEM} WHERE follows = ?", (item.key,)).fetchall()
+            followers = [_item(row) for row in rows]
             self._parked.pop(item.key, None)
-            for one in (item, *followers):
-                self._forget(one)
+            self._settle([item, *followers], None)
         return followers
 
     def recall(self) -> None:
@@ -155,8 +161,7 @@ class OutboxFile:
 
     def note(self, name: str, value: str) -> None:
         """Write a fact about this outbox into it."""
-        with self._writing() as connection:
-            connection.execute("INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", (name, value))
+        self._write("INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", (name, value))
 
     def facts(self) -> dict[str, str]:
         with self._lock, _plainly():
@@ -170,6 +175,8 @@ class OutboxFile:
     def close(self) -> None:
         """Let others have it; an empty one is deleted."""
         with self._lock:
+            if self._owed and self._connection is not None:
+                self._write_if_possible()
             connection, self._connection = self._connection, None
             if connection is None:
                 return
@@ -205,8 +212,10 @@ class OutboxFile:
         connection = self._connected()
         (application,) = connection.execute("PRAGMA application_id").fetchone()
         (version,) = connection.execute("PRAGMA user_version").fetchone()
-        if (application, version) == (0, 0) and not connection.execute("SELECT 1 FROM sqlite_master").fetchone():
-            return self._begin({})  # its maker was killed before it had written anything
+        (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
+        if not application and not version and not tables:
+            self._begin({})  # its maker was killed before it had written anything
+            return
         if application != APPLICATION_ID:
             raise Damaged(f"{self.path} is not an outbox")
         if version > _VERSION:
@@ -214,6 +223,9 @@ class OutboxFile:
         self.count, self.size, self._order.last = connection.execute(
             "SELECT count(*), coalesce(sum(length(body)), 0), coalesce(max(row), 0) FROM items"
         ).fetchone()
+        self._followed.update(
+            key for (key,) in connection.execute("SELECT DISTINCT follows FROM items WHERE follows NOT NULL")
+        )
         now = time.time()
         waiting = connection.execute("SELECT row, due_at FROM items WHERE due_at > ?", (now,)).fetchall()
         for row, due_at in waiting:
@@ -231,7 +243,7 @@ class OutboxFile:
             if item is None:
                 order.cursor = order.last
                 return None
-            if order.waits(item.row):
+            if order.waits(item.row) or item.key in self._owed:
                 order.cursor = item.row
                 continue
             order.first_look(item.row)
@@ -253,8 +265,13 @@ class OutboxFile:
 
     def _is_held_back(self, item: Item) -> bool:
         """Whether the request that `item` follows is still here; then `item` is parked behind it."""
-        followed = self._connected().execute("SELECT 1 FROM items WHERE key = ?", (item.follows,)).fetchone()
-        if followed is None:
+        connection = self._connected()
+        followed = connection.execute("SELECT 1 FROM items WHERE key = ?", (item.follows,)).fetchone()
+        if followed is None or item.follows in self._owed:
+            # One that was kept in memory as well does not know what has been written since.
+            (item.request_id,) = connection.execute(
+                "SELECT request_id FROM items WHERE row = ?", (item.row,)
+            ).fetchone()
             return False
         self._order.taken.discard(item.row)
         self._parked.setdefault(item.follows or "", []).append(item.row)
@@ -265,14 +282,39 @@ class OutboxFile:
         if item is not None:
             self._fresh_bytes -= item.size
 
-    def _forget(self, item: Item) -> None:
-        self._order.forget(item.row)
-        self._let_go(item.row)
-        self.count -= 1
-        self.size -= item.size
-        if not self.count and self._order.last and self.path.stat().st_size > _WORTH_SHRINKING:
-            with _plainly():
+    def _settle(self, items: Sequence[Item], request_id: int | None) -> None:
+        """Forget the items; they are deleted now or, where the disk is full or locked, with the next write."""
+        self._connected()
+        for item in items:
+            self._owed[item.key] = (item.row, request_id)
+            self._order.forget(item.row)
+            self._let_go(item.row)
+            self.count -= 1
+            self.size -= item.size
+        self._write_if_possible()
+        if not self.count and not self._owed:
+            self._shrink()
+
+    def _shrink(self) -> None:
+        """Give back to the disk what a long outage took from it."""
+        try:
+            if self.path.stat().st_size > _WORTH_SHRINKING:
                 self._connected().execute("VACUUM")
+                # Without it, the file has its size until somebody happens to merge the log into it.
+                self._connected().execute("PRAGMA wal_checkpoint(TRUNCATE)")
+        except (sqlite3.Error, OSError):
+            pass  # deleted, or in use: nothing depends on it
+
+    def _write_if_possible(self, statement: str = "", values: Sequence[object] = ()) -> None:
+        """Write what can also be written later, or never; and what is owed."""
+        try:
+            with self._writing() as connection:
+                if statement:
+                    connection.execute(statement, values)
+        except Damaged:
+            pass  # who takes or puts next is told, and sets it aside
+        except Unusable as trouble:
+            warn_once("outbox", "the outbox cannot be written: %s", trouble)
 
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
@@ -281,12 +323,21 @@ class OutboxFile:
             connection = self._connected()
             connection.execute("BEGIN IMMEDIATE")
             try:
+                for key, (row, request_id) in self._owed.items():
+                    connection.execute("DELETE FROM items WHERE row = ?", (row,))
+                    connection.execute("UPDATE items SET request_id = ? WHERE follows = ?", (request_id, key))
                 yield connection
                 connection.execute("COMMIT")
+                self._owed.clear()
             except BaseException:
                 if connection.in_transaction:  # SQLite may have rolled back by itself, as on a full disk
                     connection.execute("ROLLBACK")
                 raise
+
+    def _write(self, statement: str, values: Sequence[object]) -> None:
+        """One statement, which is a transaction of its own."""
+        with self._lock, _plainly():
+            self._connected().execute(statement, values)
 
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
@@ -333,8 +384,8 @@ def _connected(path: Path, *, new: bool) -> sqlite3.Connection:
     try:
         # Without it, every commit rewrites the pages in place and waits for the disk twice.
         connection.execute("PRAGMA journal_mode = WAL")
-        # Without it, every commit waits for the disk (FULL). NORMAL loses nothing when a process dies; a power
-        # cut may take the last moments, and never harms the file.
+        # Without it, every commit waits for the disk (FULL). NORMAL loses nothing when a process dies; a
+        # power cut may take the last moments, and never harms the file.
         connection.execute("PRAGMA synchronous = NORMAL")
         # Without it, the log of a long outage keeps its size for as long as the process lives.
         connection.execute("PRAGMA journal_size_limit = 4194304")

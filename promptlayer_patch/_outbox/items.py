@@ -120,9 +120,10 @@ class Order:
         """The last row there is."""
 
     def due(self) -> int | None:
-        """The first row that was put off and is due; it is taken."""
+        """Of the rows that were put off and are due, the one that was put off first; it is taken."""
+        # Not the first row: one that always fails would keep the others from being tried.
         now = self._clock()
-        row = min((row for row, due in self._put_off.items() if due <= now), default=None)
+        row = next((row for row, due in self._put_off.items() if due <= now), None)
         if row is not None:
             del self._put_off[row]
             self.taken.add(row)

@@ -29,7 +29,7 @@ class FileLock:
 
     @classmethod
     def taken(cls, path: Path, *, new: bool) -> FileLock | None:
-        """The lock on `path`, or `None` if somebody else has it or there is no such file (and it is not `new`)."""
+        """The lock on `path`, which is made if it is `new`; `None` if it is not there or somebody else's."""
         flags = os.O_RDWR | (os.O_CREAT | os.O_EXCL if new else 0)
         try:
             descriptor = os.open(path, flags, 0o600)

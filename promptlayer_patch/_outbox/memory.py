@@ -1,4 +1,4 @@
-"""What is not delivered yet, where there is no disk for it: the same as an outbox, as long as the process lives."""
+"""What is not delivered yet, where there is no disk for it: an outbox that ends with the process."""
 
 from __future__ import annotations
 
@@ -18,6 +18,8 @@ class MemorySpool:
         self._items: dict[int, Item] = {}
         self._arriving: list[Item] = []
         self._order = Order()
+        self._keys: set[str] = set()
+        self._followers: dict[str, list[Item]] = {}
         self._parked: dict[str, list[int]] = {}
         self.size = 0
 
@@ -33,6 +35,10 @@ class MemorySpool:
         with self._lock:
             self._arriving += items
             self.size += sum(item.size for item in items)
+            self._keys.update(item.key for item in items)
+            for item in items:
+                if item.follows in self._keys:
+                    self._followers.setdefault(item.follows or "", []).append(item)
 
     def publish(self) -> bool:
         with self._lock:
@@ -58,8 +64,9 @@ class MemorySpool:
 
     def delivered(self, item: Item, request_id: int | None) -> None:
         with self._lock:
+            for follower in self._followers.pop(item.key, ()):
+                follower.request_id = request_id
             for row in self._parked.pop(item.key, ()):
-                self._items[row].request_id = request_id
                 self._order.put_off(row, 0.0)
             self._forget(item)
 
@@ -70,7 +77,7 @@ class MemorySpool:
 
     def remove(self, item: Item) -> list[Item]:
         with self._lock:
-            followers = [one for one in self._items.values() if one.follows == item.key]
+            followers = self._followers.pop(item.key, [])
             self._parked.pop(item.key, None)
             for one in (item, *followers):
                 self._forget(one)
@@ -90,6 +97,7 @@ class MemorySpool:
             left = list(self._items.values())
             for item in left:
                 self._forget(item)
+            self._followers.clear()
             self._parked.clear()
             self._order.cursor = self._order.last
             return left
@@ -113,7 +121,7 @@ class MemorySpool:
         return None
 
     def _is_held_back(self, item: Item) -> bool:
-        if not any(one.key == item.follows for one in self._items.values()):
+        if item.follows not in self._keys:
             return False
         self._order.taken.discard(item.row)
         self._parked.setdefault(item.follows or "", []).append(item.row)
@@ -122,4 +130,8 @@ class MemorySpool:
     def _forget(self, item: Item) -> None:
         if self._items.pop(item.row, None) is not None:
             self.size -= item.size
+        elif len(arriving := [one for one in self._arriving if one is not item]) < len(self._arriving):
+            self._arriving = arriving
+            self.size -= item.size
+        self._keys.discard(item.key)
         self._order.forget(item.row)

@@ -85,6 +85,17 @@ class RejectedItems:
         with self._opened() as connection:
             connection.executemany("DELETE FROM rejected WHERE key = ?", [(key,) for key in keys])
 
+    def clear(self) -> int:
+        """Forget all, and free their room on the disk; how many there were."""
+        if not self.path.exists():
+            return 0
+        with self._opened() as connection:
+            count = connection.execute("DELETE FROM rejected").rowcount
+            connection.execute("COMMIT")
+            connection.execute("VACUUM")
+            connection.execute("BEGIN")
+        return count
+
     @contextmanager
     def _opened(self, *, make: bool = False) -> Iterator[sqlite3.Connection]:
         """One transaction."""

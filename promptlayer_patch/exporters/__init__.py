@@ -68,13 +68,13 @@ def open_exporter(destination: str, settings: Settings) -> Exporter:
 
 
 def remote(destination: Destination, settings: Settings) -> Remote | None:
-    """Where a destination that may be out of reach is; `None` for one on this machine, or of the user's own."""
+    """Where a destination that may be out of reach is; `None` for one on this machine or of the user's."""
     if not isinstance(destination, str):
         return None
     scheme, target = split(destination)
-    module = _module(scheme)
-    find = getattr(module, "remote", None)
-    return None if find is None else Remote(*find(target, settings), module.CONNECTIONS)
+    find = getattr(_module(scheme), "remote", None)
+    found: Remote | None = None if find is None else find(target, settings)
+    return found
 
 
 def _module(scheme: str) -> Any:

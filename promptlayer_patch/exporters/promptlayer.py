@@ -9,13 +9,14 @@ from promptlayer_patch._http import Answer, Connection
 from promptlayer_patch._settings import checked_url
 from promptlayer_patch._wire import TRACK_REQUEST, accepts, encoded, request_id_in, track_request
 from promptlayer_patch.errors import InvalidArgument
+from promptlayer_patch.exporters import Remote
 from promptlayer_patch.records import Delivered, Delivery, Record, Rejected, TryLater
 
 if TYPE_CHECKING:
     from promptlayer_patch._settings import Settings
 
 _WORTH_RETRYING = frozenset({408, 425, 429})
-CONNECTIONS = 4
+_CONNECTIONS = 4
 _NOT_KNOWN = frozenset({401, 403})
 
 
@@ -51,19 +52,21 @@ def delivery_of(answer: Answer) -> Delivery:
         return TryLater(answer.retry_after_s, reason=answer.reason)
     if answer.status in _NOT_KNOWN and isinstance(answer.data, dict):
         # In its own form, that is: a firewall that dislikes one prompt answers 403 in HTML.
-        return TryLater(reason=f"{answer.reason}; sending stops until install() gives another key", refuses_key=True)
+        return TryLater(
+            reason=f"{answer.reason}; sending stops until install() gives another key", refuses_key=True
+        )
     if answer.status in _NOT_KNOWN or 300 <= answer.status < 400:
         return TryLater(reason=f"{answer.reason}, which is not PromptLayer's answer")
     return Rejected(answer.reason)
 
 
-def remote(target: str, settings: Settings) -> tuple[str, str]:
-    """The address and the key: what makes records to be kept in an outbox until they are delivered."""
-    return target.rstrip("/") or settings.base_url, settings.api_key or ""
+def remote(target: str, settings: Settings) -> Remote:
+    return Remote(target.rstrip("/") or settings.base_url, settings.api_key or "", _CONNECTIONS)
 
 
 def open_exporter(target: str, settings: Settings) -> PromptLayerExporter:
-    return PromptLayerExporter(*remote(target, settings))
+    found = remote(target, settings)
+    return PromptLayerExporter(found.url, found.api_key)
 
 
 def check(target: str, settings: Settings) -> str:

@@ -11,7 +11,7 @@ from email.utils import formatdate
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tests.faults.endpoint import Exchange
+    from tests.faults.serving import Exchange
 
 Behaviour = Callable[["Exchange"], None]
 

@@ -76,7 +76,6 @@ def notices_sigterm(child: Child) -> None:
 
 
 def sigterm_noticed(child: Child) -> None:
-    """The host's handler returns, and the program goes on."""
     child.call(child.calls // 2)
     _kill(signal.SIGTERM)
     child.call(child.calls - child.calls // 2)

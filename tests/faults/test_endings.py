@@ -23,7 +23,7 @@ def _possible(ending: str) -> object:
     return pytest.param(ending, marks=pytest.mark.skipif(windows, reason=reason))
 
 
-each_ending = pytest.mark.parametrize("ending", map(_possible, ENDINGS))
+each_ending = pytest.mark.parametrize("ending", [_possible(ending) for ending in ENDINGS])
 
 
 @functools.cache

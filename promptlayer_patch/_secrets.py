@@ -1,0 +1,118 @@
+"""API keys, tokens and the like: they are taken out of everything that is recorded."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+from promptlayer_patch._imports import importing
+from promptlayer_patch._rewriting import rewritten, under
+from promptlayer_patch.records import Record
+
+_SECRET = "***"
+_MANY = {"eyJ": 500, "-----BEGIN": 200}
+"""Beginnings of long secrets in one text that are looked at; `re` holds up the whole process meanwhile."""
+
+
+def scrubbed(record: Record) -> Record:
+    """`record` without secrets in its request, response, metadata, tags and error."""
+    record = rewritten(record, _clean, _NAMED_SECRET, message=True)
+    tags = tuple(_clean(tag) for tag in record.tags)
+    return record if tags == record.tags else replace(record, tags=tags)
+
+
+def _clean(text: str) -> str:
+    if len(text) < 10:
+        return text
+    new = text
+    for anchors, pattern, mask in _SECRETS:
+        if not any(anchor in new for anchor in anchors):
+            continue
+        if any(new.count(anchor) > _MANY.get(anchor, len(new)) for anchor in anchors):
+            return "[redacted: more beginnings of secrets than can be looked at]"
+        new = pattern.sub(mask, new)
+    return text if new == text else new
+
+
+def _basic(found: re.Match[str]) -> str:
+    """Without the credentials, if that is what the word after "Basic" is."""
+    with importing():
+        import binascii
+
+    token = found["token"]
+    try:
+        text = binascii.a2b_base64(token + "=" * (-len(token) % 4)).decode()
+        secret = ":" in text and text.isprintable()
+    except ValueError:
+        secret = False
+    mixed = len(token) >= 16 and all(re.search(kind, token) for kind in ("[0-9]", "[A-Z]", "[a-z]"))
+    return f"{found['kept']}{_SECRET}" if secret or mixed else found[0]
+
+
+def _secret(prefix: str, rest: str) -> re.Pattern[str]:
+    # The prefix comes first, so that `re` searches for it as for a word; what precedes it is looked at then.
+    return re.compile(f"{prefix}(?<![A-Za-z0-9]{prefix}){rest}")
+
+
+_NAMES = (
+    *("apikey", "api-key", "x-api-key", "authorization", "proxy-authorization"),
+    *("access-token", "refresh-token", "client-secret"),
+)
+_SPELLED = sorted({*_NAMES, *(name.replace("-", "_") for name in _NAMES)})
+_NAMED_SECRET = under({*_SPELLED}, _SECRET, (str, bytes))
+_QUOTED = "|".join(rf'(?<=(?i:{name})")|(?<=(?i:{name})\\")' for name in _SPELLED)
+
+# A hyphenated word of prose has no long run of letters and digits, and few digits.
+_DASHED = (
+    r"(?=[A-Za-z0-9_*-]{0,200}?[A-Za-z0-9*]{12}|(?=[A-Za-z0-9_*-]{20})(?:[a-z_-]{0,99}[A-Z0-9*]){3})"
+    r"[A-Za-z0-9_*-]{12,}"
+)
+# Nor do the names of variables.
+_UNDERSCORED = r"(?:[a-z]{2,8}_)?(?=[A-Za-z]{20}|[A-Za-z]{0,20}[0-9*])[A-Za-z0-9*]{12,}[A-Za-z0-9_*-]*"
+_KEY_BLOCK = r"[A-Z0-9 ]{0,40}PRIVATE KEY(?: BLOCK)?-----"
+
+_SECRETS: tuple[tuple[tuple[str, ...], re.Pattern[str], str | Callable[[re.Match[str]], str]], ...] = (
+    (("sk-",), _secret("sk-", _DASHED), _SECRET),
+    (("sk_",), _secret("sk_", _UNDERSCORED), _SECRET),
+    (("pl_",), _secret("pl_", _UNDERSCORED), _SECRET),
+    (("rk_",), _secret("rk_", _UNDERSCORED), _SECRET),
+    (("eyJ",), _secret("eyJ", r"[\w-]{8,2048}\.(?:[\w-]{4,}\.[\w-]*|eyJ[\w-]{8,})"), _SECRET),
+    (("AKIA",), _secret("AKIA", r"[A-Z0-9]{16,}"), _SECRET),
+    (("ASIA",), _secret("ASIA", r"[A-Z0-9]{16,}"), _SECRET),
+    (("AIza",), _secret("AIza", r"[A-Za-z0-9_-]{30,}"), _SECRET),
+    (("ghp_", "gho_", "ghs_", "ghu_", "ghr_"), _secret("gh[oprsu]_", r"[A-Za-z0-9]{20,}"), _SECRET),
+    (("github_pat_",), _secret("github_pat_", r"[A-Za-z0-9_]{20,}"), _SECRET),
+    (("xox",), _secret("xox[abeprs]-", r"[A-Za-z0-9-]{10,}"), _SECRET),
+    (
+        ("earer",),
+        re.compile(
+            r"(earer(?<=[Bb]earer)\s+)"
+            r"(?=[A-Za-z._~+/*-]{0,400}?(?:[0-9=*]|[a-z][A-Z]|[A-Za-z]{16}))[A-Za-z0-9._~+/=*-]{12,}"
+        ),
+        rf"\1{_SECRET}",
+    ),
+    (
+        ("asic",),
+        re.compile(r"(?P<kept>asic(?<=[Bb]asic)\s+)(?P<token>[A-Za-z0-9+/]{4,})={0,2}"),
+        _basic,
+    ),
+    (
+        ("-----BEGIN",),
+        re.compile(
+            rf"-----BEGIN {_KEY_BLOCK}(?:.{{0,12000}}?-----END {_KEY_BLOCK}"
+            r"|(?:[A-Za-z0-9+/=]{16,}|\s|\\[nr])*)",
+            re.DOTALL,
+        ),
+        _SECRET,
+    ),
+    (
+        # The same names in JSON within a string: the arguments of tools.
+        ('":', '" :'),
+        re.compile(rf'("(?=\s*:)(?:{_QUOTED})\s*:\s*\\*")[^"\\]+'),
+        rf"\1{_SECRET}",
+    ),
+)
+"""What has to be in a text for the pattern to be tried, the pattern, and what takes the secret's place.
+
+Looking for one literal after another is quicker than one pattern with all of them."""

@@ -1,0 +1,121 @@
+"""Promise 1 on the way to PromptLayer: whatever fails between the queue and the endpoint, nobody notices.
+
+Every function of the outbox and of what empties it is made to fail, one at a time, while calls are made and
+delivered to an endpoint that has its own troubles.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from fnmatch import fnmatchcase
+from pathlib import Path
+
+import pytest
+
+import promptlayer_patch
+from tests.support.fake_promptlayer import Answer, FakePromptLayer, refused
+from tests.support.faults import failing, places
+from tests.support.faults_watching import Outcome, Run, observe, our_log, our_threads
+from tests.test_promise_01_never_in_the_way import FAULTS, Failing
+
+MODULES = [
+    "_circuit",
+    "_courier",
+    "_dispatch",
+    "_encoding",
+    "_refining",
+    "_spooling",
+    "_outbox.directory",
+    "_outbox.file",
+    "_outbox.items",
+    "_outbox.locking",
+    "_outbox.memory",
+    "_outbox.rejected",
+]
+LEFT_OUT = {
+    "the bottom of a thread, nothing but guarded steps": ("_courier.Courier._run",),
+    "after a fork: tests/faults": ("*fork*", "_outbox.locking.FileLock.abandon"),
+    "the command line's": ("_outbox.rejected.RejectedItems.all", "_outbox.rejected.RejectedItems.drop"),
+}
+PLACES = {
+    name: place
+    for name, place in places(MODULES).items()
+    if not any(fnmatchcase(name, pattern) for patterns in LEFT_OUT.values() for pattern in patterns)
+}
+RUNS: list[Run] = [("plain_call", False), ("whole_stream", True), ("refused_call", False)]
+SECRET = "pl_secret_0123456789abcdef"
+
+
+@pytest.fixture(scope="module")
+def bare() -> dict[Run, Outcome]:
+    for run in RUNS:
+        observe(run, installed=False)  # openai imports some things late
+    return {run: observe(run, installed=False) for run in RUNS}
+
+
+@pytest.fixture(scope="module")
+def promptlayer() -> Iterator[FakePromptLayer]:
+    with FakePromptLayer() as server:
+        yield server
+
+
+@pytest.mark.parametrize("outbox", [True, False], ids=["outbox", "memory"])
+@pytest.mark.parametrize("name", PLACES)
+def test_a_fault_between_queue_and_endpoint_is_not_noticed(
+    name: str, outbox: bool, bare: dict[Run, Outcome], promptlayer: FakePromptLayer
+) -> None:
+    failures: list[str] = []
+    for run, fault in zip(RUNS, FAULTS, strict=False):
+        promptlayer.next_answers.clear()
+        promptlayer.next_answers += [refused(503), refused(400, "no good"), Answer(200, b"?")]
+        promptlayer_patch.install(
+            to="promptlayer:",
+            api_key=SECRET,
+            base_url=promptlayer.base_url,
+            outbox=outbox,
+            shutdown_timeout_s=0.1,
+        )
+        with our_log() as log, failing(PLACES[name], Failing(FAULTS[fault])):
+            outcome = observe(run, installed=True)
+            promptlayer_patch.flush(0.05)
+            promptlayer_patch.stats()
+            promptlayer_patch.uninstall()
+        failures += [f"{run}, {fault}: {what}" for what in outcome.differences(bare[run])]
+        failures += [f"logged {text}" for text in tactless(log)]
+    assert failures == []
+    end_threads()
+    assert still_works(promptlayer)
+
+
+def tactless(log: list[logging.LogRecord]) -> list[str]:
+    """What tells of prompts or keys."""
+    return [text for record in log if "spät" in (text := record.getMessage()) or SECRET in text]
+
+
+def end_threads() -> None:
+    for thread in our_threads():
+        thread.join(5.0)
+
+
+def still_works(promptlayer: FakePromptLayer) -> bool:
+    """The next installation, in which nothing fails, delivers."""
+    promptlayer.next_answers.clear()
+    promptlayer_patch.install(to="promptlayer:", api_key=SECRET, base_url=promptlayer.base_url)
+    observe(RUNS[0], installed=True)
+    done = promptlayer_patch.flush(10.0)
+    promptlayer_patch.uninstall()
+    return done
+
+
+def test_no_key_is_on_disk(promptlayer: FakePromptLayer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROMPTLAYER_OUTBOX_DIR", str(tmp_path / "outbox"))
+    promptlayer.next_answers.clear()
+    promptlayer.answer = refused(503)
+    promptlayer_patch.install(to="promptlayer:", api_key=SECRET, base_url=promptlayer.base_url)
+    observe(RUNS[0], installed=True)
+    promptlayer_patch.uninstall()
+    promptlayer.answer = Answer()
+    files = [path.read_bytes() for path in (tmp_path / "outbox").iterdir()]
+    assert any(b"openai.chat.completions.create" in content for content in files)
+    assert not any(SECRET.encode() in content for content in files)
