@@ -9,7 +9,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from promptlayer_patch._courier import Courier
-from promptlayer_patch._guard import log
+from promptlayer_patch._guard import log, quietly
 from promptlayer_patch._lanes import Lanes
 from promptlayer_patch._parcels import Stats
 from promptlayer_patch._spooling import Settle, Spooling
@@ -91,10 +91,11 @@ class Dispatch:
     def close(self, timeout_s: float) -> bool:
         """`end`, and take nothing more."""
         deadline = time.monotonic() + timeout_s
-        delivered = self.end(timeout_s)
-        self._worker.close(max(0.0, deadline - time.monotonic()))
-        self._courier.close(max(0.0, deadline - time.monotonic()))
-        return delivered
+        try:
+            return self.end(timeout_s)
+        finally:
+            for part in (self._worker, self._courier):
+                quietly("closing", part.close, max(0.0, deadline - time.monotonic()))
 
     def stats(self) -> Stats:
         # In this order: what the courier has settled has left the queue before.

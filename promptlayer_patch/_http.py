@@ -54,9 +54,11 @@ class Connection:
     def _asked(
         self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, timeout_s: float
     ) -> Answer:
-        with importing():
-            import requests
-
+        try:
+            with importing():
+                import requests
+        except (ImportError, OSError) as error:  # where no file can be opened nothing can be imported
+            return Answer(None, reason=type(error).__name__)
         if self._session is None:
             self._session = requests.Session()
             self._session.headers["User-Agent"] = f"promptlayer_patch/{__version__}"

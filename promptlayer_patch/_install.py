@@ -175,7 +175,7 @@ class _Process:
             self.pipeline = Pipeline(settings)
             if not self._at_exit:
                 # Registered before most handlers of the application, so run after them.
-                atexit.register(self._end)
+                atexit.register(self._at_exit_of_python)
                 quietly("preparing the end", _at_the_end_of_a_multiprocessing_child, self._end)
                 self._at_exit = True
             if self._capture is None:
@@ -221,6 +221,7 @@ class _Process:
         """Load what is needed to patch openai; not before somebody imports it."""
         # Also what no thread of ours should have to import while it competes with the application's.
         from promptlayer_patch import _decoding, _refining  # noqa: F401
+        from promptlayer_patch._outbox import file  # noqa: F401
         from promptlayer_patch._capture import Capture
         from promptlayer_patch._patching import Patcher, Routes
         from promptlayer_patch._signals import Terminations
@@ -252,8 +253,13 @@ class _Process:
         pipeline = self.pipeline
         return pipeline is not None and pipeline.is_entered()
 
+    def _at_exit_of_python(self) -> None:
+        """Deliver, and leave the exit code as it would have been."""
+        self._end()
+        quietly("keeping the exit code", _keep_interrupted)
+
     def _end(self) -> None:
-        """At interpreter exit: end the streams that are still open and deliver what can be."""
+        """End the streams that are still open and deliver what can be."""
         streams = sys.modules.get("promptlayer_patch._streams")
         if streams is not None:
             quietly("ending streams", streams.abandon_all)
@@ -267,6 +273,20 @@ def _at_the_end_of_a_multiprocessing_child(end: Callable[[], None]) -> None:
     process, util = sys.modules.get("multiprocessing.process"), sys.modules.get("multiprocessing.util")
     if process is not None and util is not None and process.parent_process() is not None:
         _finalize(util, end)
+
+
+def _keep_interrupted() -> None:
+    """Let a program that Ctrl-C has ended be seen as ended by that signal.
+
+    Python notes an interrupt that nobody handled, to end the process by the same signal once everything has run;
+    any string of code that is executed meanwhile erases the note, as importing requests does. Executing one
+    that is interrupted itself writes it anew.
+    """
+    if getattr(sys, "last_type", None) is KeyboardInterrupt and not hasattr(sys, "ps1"):
+        try:
+            exec("raise KeyboardInterrupt")
+        except KeyboardInterrupt:
+            pass
 
 
 def _finalize(util: ModuleType, end: Callable[[], None]) -> None:

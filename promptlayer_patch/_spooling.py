@@ -322,7 +322,10 @@ class Spooling:
         if self._directory is None or now < self._look_around_at:
             return
         self._look_around_at = now + _LOOK_AROUND_S
-        self._adopted += self._directory.orphans(self._address)
+        adopted = list(self._directory.orphans(self._address))
+        for file in adopted:
+            file.recall()  # in order from the first on: what another process waited for says little here
+        self._adopted += adopted
         self._elsewhere = self._directory.size(besides=self._own.path if self._own else None)
 
 

@@ -10,8 +10,10 @@ import tempfile
 import threading
 import time
 import tracemalloc
+import weakref
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -255,17 +257,17 @@ def test_content_is_shortened_before_a_record_is_dropped(offices: Offices, place
     small = Room(1000, 300_000)
     exporter = Held()
     office = offices(place, exporter, connections=1, on_disk=small, in_memory=small)
-    office.put(40, text="long " * 2000)
+    office.put(31, text="long " * 2000)
     office.kept()
     stats = office.stats
-    assert (stats.recorded, stats.dropped) == (40, 0)
-    assert 0 < stats.shortened < 40
+    assert (stats.recorded, stats.dropped) == (31, 0)
+    assert 0 < stats.shortened < 31
     exporter.let_go.set()
     assert office.dispatch.flush(PATIENCE_S)
     cut = [record for record in exporter.records if record.shortened_from]
     assert len(cut) == stats.shortened
     assert {record.shortened_from for record in cut} == {cut[0].shortened_from}
-    assert len(exporter.records) == 40
+    assert len(exporter.records) == 31
 
 
 @pytest.mark.parametrize("room", [Room(10, 1 << 20), Room(1000, 10_000)], ids=["records", "bytes"])
@@ -279,7 +281,10 @@ def test_beyond_the_room_there_is_records_are_dropped_and_said_once(
     stats = office.stats
     assert balances(stats)
     assert 0 < stats.dropped < 100
-    assert sum("dropped" in entry.getMessage() for entry in caplog.records if entry.levelno >= logging.WARNING) == 1
+    assert (
+        sum("dropped" in entry.getMessage() for entry in caplog.records if entry.levelno >= logging.WARNING)
+        == 1
+    )
     assert sum(receipt.done for receipt in receipts) == stats.dropped
     exporter.let_go.set()
     assert office.dispatch.flush(PATIENCE_S)
@@ -325,7 +330,9 @@ def test_after_an_outage_everything_goes_at_once(offices: Offices, place: Path |
     assert all(receipt.done for receipt in receipts)
 
 
-def test_a_destination_that_asks_for_time_gets_it_for_everything(offices: Offices, place: Path | None) -> None:
+def test_a_destination_that_asks_for_time_gets_it_for_everything(
+    offices: Offices, place: Path | None
+) -> None:
     busy = [TryLater(AN_HOUR_S)]
     exporter = answering(lambda record: busy.pop() if busy else Delivered(1))
     office = offices(place, exporter, connections=1)
@@ -450,7 +457,7 @@ def test_the_pause_is_random_up_to_a_bound_that_doubles_to_a_minute(monkeypatch:
     highs = [high for _, high in bounds]
     assert highs == sorted(highs)
     assert (highs[0], highs[-1]) == (2.0, 60.0)
-    assert all(later in (2 * earlier, 60.0) for earlier, later in zip(highs, highs[1:], strict=False))
+    assert all(later in (2 * earlier, 60.0) for earlier, later in pairwise(highs))
 
 
 @pytest.mark.parametrize(("asked", "given"), [(5.0, 5.0), (0.0, 0.0), (10 * AN_HOUR_S, AN_HOUR_S)])
@@ -498,7 +505,9 @@ def test_at_the_end_nobody_waits_for_a_destination_that_does_not_answer(
     assert f"20 records were not delivered yet: they are in the outbox {outbox}" in caplog.text
 
 
-def test_at_the_end_one_that_hangs_is_waited_for_as_long_as_was_said(offices: Offices, place: Path | None) -> None:
+def test_at_the_end_one_that_hangs_is_waited_for_as_long_as_was_said(
+    offices: Offices, place: Path | None
+) -> None:
     exporter = Held()
     office = offices(place, exporter)
     (receipt,) = office.put(1)
@@ -557,7 +566,7 @@ def test_who_is_to_be_called_back_need_not_keep_the_receipt(offices: Offices, pl
     exporter = Held()
     office = offices(place, exporter)
     (receipt,) = office.put(1)
-    told = threading.Event()
+    told, found = threading.Event(), weakref.ref(receipt)
     receipt.when_done(told.set)
     office.kept()
     office.receipts.clear()
@@ -566,7 +575,7 @@ def test_who_is_to_be_called_back_need_not_keep_the_receipt(offices: Offices, pl
     assert not told.is_set()
     exporter.let_go.set()
     assert told.wait(PATIENCE_S)
-    wait_until(lambda: not [one for one in gc.get_objects() if type(one) is Receipt])
+    wait_until(lambda: found() is None)
 
 
 def test_who_has_stopped_waiting_keeps_no_receipt_alive(offices: Offices, place: Path | None) -> None:
@@ -714,7 +723,9 @@ class Account(RuleBasedStateMachine):
         self.watcher.join()
         stats = self.office.stats
         assert (balances(stats), stats.queued) == (True, 0), stats
-        assert stats.delivered == len(self.accepted)
+        # Without an outbox, what is under way at the end is given up, whatever is answered then.
+        given_up = stats.dropped if self.path is None else 0
+        assert stats.delivered <= len(self.accepted) <= stats.delivered + given_up
         assert all(receipt.done for receipt in self.office.receipts)
         if self.path is not None:
             self._deliver_the_rest(self.path, stats)
@@ -733,4 +744,4 @@ class Account(RuleBasedStateMachine):
 
 
 TestAccount = Account.TestCase
-TestAccount.settings = settings(max_examples=40, stateful_step_count=25, deadline=None)
+TestAccount.settings = settings(max_examples=100, stateful_step_count=30, deadline=None)

@@ -1,4 +1,4 @@
-"""The outbox: whatever ends a process and whoever comes after it, each item is delivered once or still there."""
+"""The outbox: however a process ends and whoever comes next, each item is delivered once or still there."""
 
 from __future__ import annotations
 
@@ -69,7 +69,9 @@ def killed(file: OutboxFile) -> None:
     """Leave `file` as `kill -9` would: what it has written, its log unmerged, and its lock gone."""
     connection, file._connection = file._connection, None
     assert connection is not None
-    left = {path: path.read_bytes() for suffix in ("", "-wal") if (path := Path(f"{file.path}{suffix}")).exists()}
+    left = {
+        path: path.read_bytes() for suffix in ("", "-wal") if (path := Path(f"{file.path}{suffix}")).exists()
+    }
     connection.close()
     for path, content in left.items():
         path.write_bytes(content)
@@ -298,7 +300,9 @@ class Processes(RuleBasedStateMachine):
         if session := self.session(at):
             session.recall()
 
-    @rule(at=numbers, endings=st.lists(st.sampled_from(["deliver", "reject", "take"]), min_size=1, max_size=6))
+    @rule(
+        at=numbers, endings=st.lists(st.sampled_from(["deliver", "reject", "take"]), min_size=1, max_size=6)
+    )
     def write_nothing(self, at: int, endings: list[str]) -> None:
         """For a while: what is settled meanwhile is deleted as soon as that is possible."""
         session = self.session(at)
@@ -367,7 +371,9 @@ class Processes(RuleBasedStateMachine):
     def all_is_accounted_for(self) -> None:
         for session in self.sessions():
             session.check()
-        places = [session.kept.keys() for session in self.sessions()] + [kept.keys() for kept in self.left.values()]
+        places = [session.kept.keys() for session in self.sessions()] + [
+            kept.keys() for kept in self.left.values()
+        ]
         waiting = [key for place in places for key in place]
         assert len(waiting) == len(set(waiting))
         assert set(waiting) | self.delivered | self.rejected == self.put_in
@@ -501,7 +507,9 @@ sys.stdin.read()
 """
 
 
-def test_what_a_living_process_has_is_not_adopted_and_what_a_killed_one_had_is(directory: OutboxDirectory) -> None:
+def test_what_a_living_process_has_is_not_adopted_and_what_a_killed_one_had_is(
+    directory: OutboxDirectory,
+) -> None:
     child = subprocess.Popen(
         [sys.executable, "-c", LIVING, str(directory.path)],
         stdin=subprocess.PIPE,
@@ -546,7 +554,11 @@ print("parent", file.count, [len(taken_from(one)) for one in adopted(directory)]
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
 def test_a_forked_child_leaves_alone_what_its_parent_has(directory: OutboxDirectory) -> None:
-    assert printed(FORKED, directory.path, options=FORKS) == ["child [] False", "child True 2", "parent 1 [2]"]
+    assert printed(FORKED, directory.path, options=FORKS) == [
+        "child [] False",
+        "child True 2",
+        "parent 1 [2]",
+    ]
 
 
 def test_two_that_look_at_once_never_get_the_same_file(directory: OutboxDirectory) -> None:
@@ -732,7 +744,9 @@ def test_a_file_of_a_newer_version_is_left_alone(
     assert "newer" in said
 
 
-@pytest.mark.parametrize("body", [b"", b"\xff\xfe", b"[]", b"{}", b'"text"', b'{"ending": "soon"}', b"[" * 100_000])
+@pytest.mark.parametrize(
+    "body", [b"", b"\xff\xfe", b"[]", b"{}", b'"text"', b'{"ending": "soon"}', b"[" * 100_000]
+)
 def test_an_item_that_cannot_be_read_does_not_hold_back_its_neighbours(
     directory: OutboxDirectory, body: bytes
 ) -> None:

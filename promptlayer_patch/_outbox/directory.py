@@ -6,7 +6,6 @@ import os
 import sys
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path

@@ -283,17 +283,29 @@ class OutboxFile:
             self._fresh_bytes -= item.size
 
     def _settle(self, items: Sequence[Item], request_id: int | None) -> None:
-        """Forget the items; they are deleted now or, where the disk is full or locked, with the next write."""
+        """Forget the items; they are deleted now or, where the disk refuses, with the next write."""
         self._connected()
         for item in items:
-            self._owed[item.key] = (item.row, request_id)
             self._order.forget(item.row)
             self._let_go(item.row)
             self.count -= 1
             self.size -= item.size
-        self._write_if_possible()
+        if len(items) > 1 or not self._deleted(items[0]):
+            self._owed |= {item.key: (item.row, request_id) for item in items}
+            self._write_if_possible()
         if not self.count and not self._owed:
             self._shrink()
+
+    def _deleted(self, item: Item) -> bool:
+        """Delete an item that nothing follows, in one statement; false if that must be done otherwise."""
+        if self._owed or item.key in self._followed:
+            self._followed.discard(item.key)
+            return False
+        try:
+            self._write("DELETE FROM items WHERE row = ?", (item.row,))
+        except Unusable:
+            return False
+        return True
 
     def _shrink(self) -> None:
         """Give back to the disk what a long outage took from it."""
@@ -335,9 +347,13 @@ class OutboxFile:
                 raise
 
     def _write(self, statement: str, values: Sequence[object]) -> None:
-        """One statement, which is a transaction of its own."""
-        with self._lock, _plainly():
-            self._connected().execute(statement, values)
+        """One statement, which is a transaction of its own unless something is owed."""
+        if self._owed:
+            with self._writing() as connection:
+                connection.execute(statement, values)
+        else:
+            with self._lock, _plainly():
+                self._connected().execute(statement, values)
 
     def _connected(self) -> sqlite3.Connection:
         if self._connection is None:
