@@ -10,6 +10,8 @@ from promptlayer_patch._parcels import wait_before
 _FAILURES = 3
 """So many different records in a row could not be delivered: then it is not the records."""
 
+_TO_BE_CHOSEN = ""
+
 
 class Circuit:
     """Closed (everything goes), open (nothing goes for a while), or trying (one goes, to see).
@@ -37,9 +39,14 @@ class Circuit:
             return None
         return 0.0 if self._opens_until is None else max(0.0, self._opens_until - self._clock())
 
-    def sends(self, key: str) -> None:
-        """A record is being sent."""
+    def chooses(self) -> None:
+        """A record is being looked for; if the circuit is open, nobody else may look for one."""
         if self._opens_until is not None:
+            self._trying = _TO_BE_CHOSEN
+
+    def sends(self, key: str | None) -> None:
+        """The record is being sent, or there was none."""
+        if self._trying == _TO_BE_CHOSEN or (key is not None and self._opens_until is not None):
             self._trying = key
 
     def succeeded(self) -> bool:

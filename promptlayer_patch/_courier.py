@@ -11,6 +11,7 @@ import threading
 import time
 import weakref
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -195,31 +196,36 @@ class Courier:
         with state.changed:
             if state.closed:
                 return False
-            news = state.news
-            pause_s = self._circuit.pause_s()
+            news, pause_s = state.news, self._circuit.pause_s()
             if pause_s == 0.0:
-                pause_s = None
-                item = self._next(state)
-                if item is not None:
-                    state.under_way[id(item)] = item
-                    self._circuit.sends(item.key)
-                else:
-                    pause_s = self._until_due()
-            else:
-                item = None
-            if item is None:
-                self._wait(state, news, pause_s)
+                self._circuit.chooses()
+        if pause_s == 0.0:
+            item = self._chosen(state)
+            if item is not None:
+                self._deliver(state, lane, item)
                 return True
-        self._deliver(state, lane, item)
+            pause_s = self._until_due()
+        self._wait(state, news, pause_s)
         return True
 
+    def _chosen(self, state: _State) -> Item | None:
+        """The next item, which is under way from now on."""
+        # Not under the lock: the disk may be slow, and the worker must not wait for it to nudge us.
+        item = self._next(state)
+        with state.changed:
+            self._circuit.sends(item.key if item is not None else None)
+            if item is not None:
+                state.under_way[id(item)] = item
+        return item
+
     def _wait(self, state: _State, news: int, pause_s: float | None) -> None:
-        if state.news == news and not state.closed:
-            state.idle += 1
-            try:
-                state.changed.wait(pause_s)
-            finally:
-                state.idle -= 1
+        with state.changed:
+            if state.news == news and not state.closed:
+                state.idle += 1
+                try:
+                    state.changed.wait(pause_s)
+                finally:
+                    state.idle -= 1
 
     def _next(self, state: _State) -> Item | None:
         try:
@@ -233,11 +239,12 @@ class Courier:
 
     def _call_another(self, state: _State) -> None:
         """There is more than this thread can take."""
-        if state.idle:
+        with state.changed:
             state.changed.notify()
-        elif state.threads < self._connections and not state.closed:
-            state.threads += 1
-            if not self._start(state):
+            starts = not state.idle and state.threads < self._connections and not state.closed
+            state.threads += starts
+        if starts and not self._start(state):
+            with state.changed:
                 state.threads -= 1
 
     def _until_due(self) -> float | None:
@@ -247,13 +254,11 @@ class Courier:
     def _deliver_here(self, deadline: float) -> None:
         """On the caller's thread: late at the end of the process no thread can be started any more."""
         state, lane = self._state, Lane(self._open_exporter)
-        while time.monotonic() < deadline and not state.hopeless:
-            with state.changed:
-                item = self._next(state) if self._circuit.pause_s() == 0.0 else None
-                if item is None:
-                    break
-                state.under_way[id(item)] = item
-                self._circuit.sends(item.key)
+        while time.monotonic() < deadline and not state.hopeless and self._circuit.pause_s() == 0.0:
+            self._circuit.chooses()
+            item = self._chosen(state)
+            if item is None:
+                break
             self._deliver(state, lane, item)
         lane.close()
 
@@ -270,41 +275,57 @@ class Courier:
             self._book(state, item, delivery, began_at_the_end)
 
     def _book(self, state: _State, item: Item, delivery: Delivery, began_at_the_end: bool) -> None:
-        outcomes: list[tuple[Item, Delivered | Rejected]] = []
+        spooling, circuit = self._spooling, self._circuit
+        own = spooling.owns(item)
+        settled = self._settled(state, item, delivery)
+        was_out = False
         with state.changed:
             state.under_way.pop(id(item), None)
             state.news += 1
             state.changed.notify_all()
-            circuit, counts = self._circuit, state.counts
-            if not self._spooling.has(item):
-                circuit.gave_up(item.key)
-                return  # given up while it was under way
-            own = self._spooling.owns(item)
+            counts = state.counts
             match delivery:
+                case _ if settled is None:
+                    circuit.gave_up(item.key)
                 case TryLater(after_s, reason, refuses_key):
-                    item.attempts += 1
                     counts.retried += own
+                    state.hopeless = state.hopeless or began_at_the_end
                     if refuses_key:
                         circuit.refuse(reason)
-                        quietly("marking the outbox", self._spooling.key_was_refused, item)
                     else:
                         circuit.failed(item.key, _asked(after_s))
-                    state.hopeless = state.hopeless or began_at_the_end
-                    quietly("putting off", self._spooling.put_off, item, wait_before(item.attempts, after_s))
-                case Delivered(request_id):
-                    if circuit.succeeded():
-                        quietly("recalling", self._spooling.recall)
-                    quietly("forgetting what was delivered", self._spooling.delivered, item, request_id)
+                case Delivered():
+                    was_out = circuit.succeeded()
                     counts.delivered += own
                     counts.adopted += not own
-                    outcomes.append((item, delivery))
+                case Rejected():
+                    was_out = circuit.succeeded()
+                    counts.rejected += len(settled) * own
+        if was_out:
+            quietly("recalling", spooling.recall)
+        for one in settled or ():
+            if not isinstance(delivery, TryLater):
+                quietly("settling a receipt", spooling.settle, one.key, delivery)
+
+    def _settled(self, state: _State, item: Item, delivery: Delivery) -> list[Item] | None:
+        """Let the spool know; what is settled by that, and `None` if it was given up while it was under way."""
+        spooling = self._spooling
+        # In memory, `end` may give it up at any moment, under this lock; on disk it is not given up, and the
+        # lock is not held while the disk is waited for.
+        with nullcontext() if item.spool is not None and item.spool.on_disk else state.changed:
+            if not spooling.has(item):
+                return None
+            match delivery:
+                case TryLater(after_s, _, refuses_key):
+                    item.attempts += 1
+                    if refuses_key:
+                        quietly("marking the outbox", spooling.key_was_refused, item)
+                    quietly("putting off", spooling.put_off, item, wait_before(item.attempts, after_s))
+                case Delivered(request_id):
+                    quietly("forgetting what was delivered", spooling.delivered, item, request_id)
                 case Rejected(reason):
-                    circuit.succeeded()
-                    followers: list[Item] = self._spooling.reject(item, reason)
-                    counts.rejected += (1 + len(followers)) * own
-                    outcomes += [(one, delivery) for one in (item, *followers)]
-        for one, outcome in outcomes:
-            quietly("settling a receipt", self._spooling.settle, one.key, outcome)
+                    return [item, *spooling.reject(item, reason)]
+        return [item]
 
     def _in_forked_child(self) -> None:
         """Start empty: what is in the outbox is the parent's, and its threads do not exist here."""

@@ -101,11 +101,14 @@ class Dispatch:
         # In this order: what the courier has settled has left the queue before.
         counts, in_memory = self._courier.counts()
         queue = self._worker.stats()
+        waiting = queue.delivered - counts.settled
+        if not self._place:
+            in_memory = waiting
         return replace(
             queue,
             delivered=counts.delivered,
             queued=queue.queued + in_memory,
-            outbox=queue.delivered - counts.settled - in_memory,
+            outbox=waiting - in_memory,
             rejected=queue.rejected + counts.rejected,
             dropped=queue.dropped + counts.dropped,
             retried=counts.retried,

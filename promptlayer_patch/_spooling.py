@@ -65,6 +65,9 @@ class Spooling:
         """Start empty, in a forked child: what there is belongs to the parent."""
         settles = list(self._settles.values()) if told else []
         self._lock = threading.RLock()
+        """Held while something is put, and while the own outbox changes."""
+        self._others = threading.RLock()
+        """Held while outboxes are adopted, which may take long: nothing is put under it."""
         self._settles: dict[str, Settle | weakref.WeakMethod[Settle]] = {}
         self._own: OutboxFile | None = None
         self._memory = MemorySpool()
@@ -116,13 +119,13 @@ class Spooling:
 
     def take(self, *, own_only: bool, fresh_first: bool) -> Item | None:
         """The next item that is due; ours before those of others."""
-        with self._lock:
-            for spool in self._ours():
-                item = self._taken(spool, fresh_first)
-                if item is not None:
-                    return item
-            if own_only:
-                return None
+        for spool in self._ours():
+            item = self._taken(spool, fresh_first)
+            if item is not None:
+                return item
+        if own_only:
+            return None
+        with self._others:
             self._look_around()
             for file in list(self._adopted):
                 item = self._taken(file, fresh_first)
@@ -146,12 +149,11 @@ class Spooling:
 
     def has_orphans(self) -> bool:
         """Whether there may be outboxes to adopt; they are looked for at the next `take`."""
-        with self._lock:
-            self._look_around_at = 0.0
-            return self._directory is not None and bool(self._directory.files())
+        self._look_around_at = 0.0
+        return self._directory is not None and bool(self._directory.files())
 
     def is_entered(self) -> bool:
-        """Whether the calling thread holds the lock."""
+        """Whether the calling thread holds the lock that `put` needs."""
         return bool(self._lock._is_owned())  # type: ignore[attr-defined]
 
     def owns(self, item: Item) -> bool:
@@ -190,9 +192,8 @@ class Spooling:
             item.spool.note("key_refused", f"{time.time():.3f}")
 
     def recall(self) -> None:
-        with self._lock:
-            for spool in self._spools():
-                spool.recall()
+        for spool in self._spools():
+            spool.recall()
 
     def own_count(self) -> int:
         return sum(spool.count for spool in self._ours())
@@ -213,7 +214,7 @@ class Spooling:
 
     def close(self) -> None:
         """Give the outboxes back."""
-        with self._lock:
+        with self._others, self._lock:
             for file in filter(None, [self._own, *self._adopted]):
                 file.close()
             self._own, self._adopted = None, []
@@ -304,13 +305,14 @@ class Spooling:
         return self._own
 
     def _set_aside(self, spool: Spool, damage: Damaged) -> None:
-        file = next((file for file in (self._own, *self._adopted) if file is spool), None)
-        if file is None:
-            return
-        if file is self._own:
-            self._own = None
-        else:
-            self._adopted.remove(file)
+        with self._lock:
+            file = next((file for file in (self._own, *self._adopted) if file is spool), None)
+            if file is None:
+                return
+            if file is self._own:
+                self._own = None
+            else:
+                self._adopted.remove(file)
         try:
             log.warning("the outbox was damaged (%s) and is kept as %s", damage, file.set_aside())
         except OSError as error:
