@@ -308,7 +308,7 @@ class Courier:
                 quietly("settling a receipt", spooling.settle, one.key, delivery)
 
     def _settled(self, state: _State, item: Item, delivery: Delivery) -> list[Item] | None:
-        """Let the spool know; what is settled by that, and `None` if it was given up while it was under way."""
+        """Let the spool know; what is settled by that, `None` if it was given up while it was under way."""
         spooling = self._spooling
         # In memory, `end` may give it up at any moment, under this lock; on disk it is not given up, and the
         # lock is not held while the disk is waited for.

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 _COMMIT_LINGER_S = 0.004
 """How long a finished call may wait for company before it is committed; what a `kill -9` may cost."""
+_COMMIT_BATCH = 256
 _COMMIT_TIMEOUT_S = 1.0
 """How long the end of the process may wait for the last commit, whatever else it may not wait for."""
 
@@ -50,6 +51,7 @@ class Dispatch:
             max_records=max_records,
             max_bytes=max_bytes,
             linger_s=_COMMIT_LINGER_S,
+            batch=_COMMIT_BATCH,
         )
 
     def put(self, call: Call, settle: Settle, *, may_start: bool) -> None:

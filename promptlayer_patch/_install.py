@@ -221,8 +221,8 @@ class _Process:
         """Load what is needed to patch openai; not before somebody imports it."""
         # Also what no thread of ours should have to import while it competes with the application's.
         from promptlayer_patch import _decoding, _refining  # noqa: F401
-        from promptlayer_patch._outbox import file  # noqa: F401
         from promptlayer_patch._capture import Capture
+        from promptlayer_patch._outbox import file  # noqa: F401
         from promptlayer_patch._patching import Patcher, Routes
         from promptlayer_patch._signals import Terminations
         from promptlayer_patch.instrumentation.openai import OPENAI
@@ -278,9 +278,9 @@ def _at_the_end_of_a_multiprocessing_child(end: Callable[[], None]) -> None:
 def _keep_interrupted() -> None:
     """Let a program that Ctrl-C has ended be seen as ended by that signal.
 
-    Python notes an interrupt that nobody handled, to end the process by the same signal once everything has run;
-    any string of code that is executed meanwhile erases the note, as importing requests does. Executing one
-    that is interrupted itself writes it anew.
+    Python notes an interrupt that nobody handled, to end the process by the same signal once everything has
+    run; any string of code that is executed meanwhile erases the note, as importing requests does. Executing
+    one that is interrupted itself writes it anew.
     """
     if getattr(sys, "last_type", None) is KeyboardInterrupt and not hasattr(sys, "ps1"):
         try:

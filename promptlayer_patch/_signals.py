@@ -16,7 +16,7 @@ from types import FrameType
 from promptlayer_patch._guard import log, quietly, report
 
 _SIGNALS = ("SIGTERM", "SIGINT")
-"""Python's own handler of an interrupt raises and so ends the process by way of `atexit`: it is left alone."""
+"""Python's own handler of an interrupt raises, and the process ends by way of `atexit`: it stays."""
 _STEP_ASIDE_S = 0.001
 
 

@@ -44,9 +44,11 @@ class Worker:
         max_records: int,
         max_bytes: int,
         linger_s: float | None = None,
+        batch: int = _BATCH,
     ) -> None:
-        """`linger_s` is how long a record may wait for company."""
+        """`linger_s` is how long a record may wait for company, `batch` how many are exported together."""
         self._lanes = lanes
+        self._batch = batch
         self._linger_s = linger_s
         self._decode = decode
         self._begin_with(Backlog(max_records, max_bytes))
@@ -201,7 +203,7 @@ class Worker:
     def _deliver_batch(self) -> None:
         try:
             last_try = self._ending  # what is answered to a question from before is asked once more
-            batch = self._backlog.take(_BATCH)
+            batch = self._backlog.take(self._batch)
             self._settle(batch, self._export(batch), last_try)
         except BaseException as fault:  # nobody but us runs here, and somebody may wait for this thread
             report("delivering", fault)
@@ -210,13 +212,15 @@ class Worker:
 
     def _wait(self) -> bool:
         """Until there is something to deliver; false when the worker is closing and nothing is left."""
-        linger_until: float | None = None
+        # Where a batch is only committed, what has come during the last one has waited long enough.
+        linger_until = None if self._linger_s is None else 0.0
         while True:
             with self._lock:
                 now = time.monotonic()
                 self._backlog.call_back(everything=self._ending)
                 if queued := self._backlog.queued():
-                    linger_until = linger_until or now + self._lingers_s()
+                    if linger_until is None:
+                        linger_until = now + self._lingers_s()
                     if queued >= _BATCH or self._urgent or self._ending or now >= linger_until:
                         return True
                 elif self._closing:
@@ -224,6 +228,7 @@ class Worker:
                 else:
                     self._idle = True
                     self._urgent = False
+                    linger_until = None
                 moments = [linger_until if queued else None, self._backlog.next_due()]
             pause = min((moment - now for moment in moments if moment is not None), default=None)
             try:

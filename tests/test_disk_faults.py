@@ -21,6 +21,7 @@ import requests  # noqa: F401  its import warns, by filters that another thread 
 import promptlayer_patch
 from promptlayer_patch import Stats
 from promptlayer_patch._outbox import OutboxDirectory
+from promptlayer_patch._outbox import database as outbox_database
 from promptlayer_patch._outbox import file as outbox_file
 from promptlayer_patch._outbox.file import OutboxFile
 from tests.support.fake_promptlayer import PATIENCE_S, FakePromptLayer, refused
@@ -65,7 +66,7 @@ def logged() -> Iterator[list[logging.LogRecord]]:
 
 @pytest.fixture(autouse=True)
 def _impatient(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(outbox_file, "_BUSY_S", 0.01)
+    monkeypatch.setattr(outbox_database, "_BUSY_S", 0.01)
 
 
 def install(promptlayer: FakePromptLayer, **options: Any) -> None:
@@ -124,14 +125,14 @@ def full_after_a_while(path: Path, patch: pytest.MonkeyPatch) -> None:
 
 
 def bound_to_pages(patch: pytest.MonkeyPatch, pages: int) -> None:
-    connected = outbox_file._connected
+    connected = outbox_file.connected
 
     def small(path: Path, *, new: bool) -> sqlite3.Connection:
         connection = connected(path, new=new)
         connection.execute(f"PRAGMA max_page_count = {pages}")
         return connection
 
-    patch.setattr(outbox_file, "_connected", small)
+    patch.setattr(outbox_file, "connected", small)
 
 
 def below_a_regular_file(path: Path, patch: pytest.MonkeyPatch) -> None:

@@ -27,6 +27,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from promptlayer_patch._encoding import encoded
 from promptlayer_patch._outbox import Address, Item, MemorySpool, OutboxDirectory, Unusable
+from promptlayer_patch._outbox import database as outbox_database
 from promptlayer_patch._outbox import file as outbox_file
 from promptlayer_patch._outbox.file import OutboxFile
 from promptlayer_patch._outbox.items import LONGEST_WAIT_S
@@ -227,7 +228,7 @@ class Processes(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.patch = pytest.MonkeyPatch()
-        self.patch.setattr(outbox_file, "_BUSY_S", 0.0)
+        self.patch.setattr(outbox_database, "_BUSY_S", 0.0)
         self.path = Path(tempfile.mkdtemp()) / "outbox"
         self.ids = count(1)
         self.put_in: set[str] = set()
@@ -781,7 +782,7 @@ def test_what_a_process_leaves_that_was_killed_while_it_made_one_is_cleared_away
         path = stem.with_suffix(".outbox")
         path.touch()
         if left == "lock and begun file":
-            outbox_file._connected(path, new=False).close()
+            outbox_file.connected(path, new=False).close()
     assert adopted(directory) == []
     assert os.listdir(directory.path) == []
     assert warnings_in(caplog) == []

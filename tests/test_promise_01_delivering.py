@@ -114,7 +114,9 @@ def still_works(promptlayer: FakePromptLayer) -> bool:
     return done
 
 
-def test_no_key_is_on_disk(promptlayer: FakePromptLayer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_no_key_is_on_disk(
+    promptlayer: FakePromptLayer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("PROMPTLAYER_OUTBOX_DIR", str(tmp_path / "outbox"))
     promptlayer.next_answers.clear()
     promptlayer.answer = refused(503)

@@ -69,7 +69,8 @@ class OutboxDirectory:
         """
         # Imported by the first record: sqlite3 is no part of the program's start-up time.
         with _importing_sqlite():
-            from promptlayer_patch._outbox.file import OutboxFile, delete
+            from promptlayer_patch._outbox.database import delete
+            from promptlayer_patch._outbox.file import OutboxFile
 
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -221,7 +222,7 @@ class OutboxDirectory:
         raise Unusable(f"{self.path}: files cannot be locked there")
 
     def _set_aside(self, path: Path, damage: Damaged) -> None:
-        from promptlayer_patch._outbox.file import renamed_aside
+        from promptlayer_patch._outbox.database import renamed_aside
 
         try:
             aside = renamed_aside(path)

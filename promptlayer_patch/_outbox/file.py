@@ -13,37 +13,25 @@ from pathlib import Path
 
 from promptlayer_patch._encoding import decoded
 from promptlayer_patch._guard import warn_once
+from promptlayer_patch._outbox.database import (
+    APPLICATION_ID,
+    SCHEMA,
+    VERSION,
+    connected,
+    delete,
+    plainly,
+    renamed_aside,
+    write_safely,
+)
 from promptlayer_patch._outbox.items import Damaged, Item, Order, Unusable
 from promptlayer_patch._outbox.locking import FileLock
 from promptlayer_patch.records import Record
 
-APPLICATION_ID = 0x504C4F42
-_VERSION = 1
-_BUSY_S = 0.5
 _FRESH_ITEMS, _FRESH_BYTES = 256, 8 * 1024 * 1024
 """What is kept in memory as well, for the case that it can be delivered at once."""
 _WORTH_SHRINKING = 16 * 1024 * 1024
 _FORK_WAIT_S = 1.0
 
-_SCHEMA = (
-    # AUTOINCREMENT: a row number that was delivered is never given again, so the order is that of arrival.
-    """
-    CREATE TABLE items (
-        row INTEGER PRIMARY KEY AUTOINCREMENT,
-        key TEXT NOT NULL,
-        follows TEXT,
-        request_id INTEGER,
-        attempts INTEGER NOT NULL DEFAULT 0,
-        due_at REAL NOT NULL DEFAULT 0,
-        body BLOB NOT NULL
-    )
-    """,
-    "CREATE INDEX items_by_key ON items (key)",
-    "CREATE INDEX items_by_follows ON items (follows) WHERE follows IS NOT NULL",
-    "CREATE TABLE facts (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID",
-    f"PRAGMA application_id = {APPLICATION_ID}",
-    f"PRAGMA user_version = {_VERSION}",
-)
 _INSERT = "INSERT INTO items (row, key, follows, request_id, body) VALUES "
 _ITEM = "SELECT row, key, follows, request_id, attempts, body FROM items"
 
@@ -73,8 +61,8 @@ class OutboxFile:
         self._connection: sqlite3.Connection | None = None
         self._arrived = 0
         self.count = self.size = 0
-        with _plainly():
-            self._connection = _connected(path, new=facts is not None)
+        with plainly():
+            self._connection = connected(path, new=facts is not None)
             try:
                 if facts is not None:
                     self._begin(facts)
@@ -93,9 +81,11 @@ class OutboxFile:
                 row += 1
                 item.row = row
                 values += (row, item.key, item.follows, item.request_id, item.body)
-            # One statement: each gives up the interpreter's lock, and beside a busy thread it takes up to 5 ms
-            # to get it back.
+            # One statement: each gives up the interpreter's lock, and beside a busy thread it takes up to
+            # 5 ms to get it back.
             self._write(_INSERT + ", ".join(["(?, ?, ?, ?, ?)"] * len(items)), values)
+            if not self._arrived:
+                write_safely(self._connected())
             for item in items:
                 self.count += 1
                 self.size += item.size
@@ -110,7 +100,7 @@ class OutboxFile:
             return self._order.last > before
 
     def take(self, *, fresh_first: bool = False) -> Item | None:
-        with self._lock, _plainly():
+        with self._lock, plainly():
             item = self._next_fresh() if fresh_first else None
             while item is None and (row := self._order.due()) is not None:
                 item = self._loaded(row)
@@ -140,7 +130,7 @@ class OutboxFile:
             )
 
     def remove(self, item: Item) -> list[Item]:
-        with self._lock, _plainly():
+        with self._lock, plainly():
             rows = self._connected().execute(f"{_ITEM} WHERE follows = ?", (item.key,)).fetchall()
             followers = [_item(row) for row in rows]
             self._parked.pop(item.key, None)
@@ -164,12 +154,12 @@ class OutboxFile:
         self._write("INSERT OR REPLACE INTO facts (name, value) VALUES (?, ?)", (name, value))
 
     def facts(self) -> dict[str, str]:
-        with self._lock, _plainly():
+        with self._lock, plainly():
             return dict(self._connected().execute("SELECT name, value FROM facts").fetchall())
 
     def items(self) -> list[Item]:
         """All that is in it, for who wants to look; nothing is taken."""
-        with self._lock, _plainly():
+        with self._lock, plainly():
             return [_item(row) for row in self._connected().execute(f"{_ITEM} ORDER BY row")]
 
     def close(self) -> None:
@@ -203,10 +193,10 @@ class OutboxFile:
             return aside
 
     def _begin(self, facts: Mapping[str, str]) -> None:
-        with self._writing() as connection:
-            for statement in _SCHEMA:
-                connection.execute(statement)
-            connection.executemany("INSERT INTO facts (name, value) VALUES (?, ?)", facts.items())
+        if facts:
+            marks = ", ".join(["(?, ?)"] * len(facts))
+            values = [value for fact in facts.items() for value in fact]
+            self._write(f"INSERT INTO facts (name, value) VALUES {marks}", values)
 
     def _resume(self) -> None:
         connection = self._connected()
@@ -214,11 +204,11 @@ class OutboxFile:
         (version,) = connection.execute("PRAGMA user_version").fetchone()
         (tables,) = connection.execute("SELECT count(*) FROM sqlite_master").fetchone()
         if not application and not version and not tables:
-            self._begin({})  # its maker was killed before it had written anything
+            self._connected().executescript(SCHEMA)  # its maker was killed before it had written anything
             return
         if application != APPLICATION_ID:
             raise Damaged(f"{self.path} is not an outbox")
-        if version > _VERSION:
+        if version > VERSION:
             raise Unusable(f"{self.path} was written by a newer promptlayer_patch")
         self.count, self.size, self._order.last = connection.execute(
             "SELECT count(*), coalesce(sum(length(body)), 0), coalesce(max(row), 0) FROM items"
@@ -226,6 +216,7 @@ class OutboxFile:
         self._followed.update(
             key for (key,) in connection.execute("SELECT DISTINCT follows FROM items WHERE follows NOT NULL")
         )
+        write_safely(connection)
         now = time.time()
         waiting = connection.execute("SELECT row, due_at FROM items WHERE due_at > ?", (now,)).fetchall()
         for row, due_at in waiting:
@@ -331,7 +322,7 @@ class OutboxFile:
     @contextmanager
     def _writing(self) -> Iterator[sqlite3.Connection]:
         """One transaction; what fails in it is an `Unusable`."""
-        with self._lock, _plainly():
+        with self._lock, plainly():
             connection = self._connected()
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -352,7 +343,7 @@ class OutboxFile:
             with self._writing() as connection:
                 connection.execute(statement, values)
         else:
-            with self._lock, _plainly():
+            with self._lock, plainly():
                 self._connected().execute(statement, values)
 
     def _connected(self) -> sqlite3.Connection:
@@ -369,48 +360,6 @@ class OutboxFile:
             self._file_lock.abandon()
 
 
-def delete(path: Path) -> None:
-    """Remove an outbox and what SQLite keeps beside it."""
-    for suffix in ("", "-wal", "-shm", "-journal"):
-        try:
-            os.unlink(f"{path}{suffix}")
-        except OSError:
-            pass
-
-
-def renamed_aside(path: Path) -> Path:
-    """Give a file a name under which nobody takes it for an outbox."""
-    aside = path.with_suffix(f".damaged-{time.time_ns() // 1_000_000}")
-    for suffix in ("-wal", "-shm", "-journal"):
-        try:
-            os.replace(f"{path}{suffix}", f"{aside}{suffix}")
-        except OSError:
-            pass
-    os.replace(path, aside)
-    return aside
-
-
-def _connected(path: Path, *, new: bool) -> sqlite3.Connection:
-    if new:
-        os.close(os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
-    # Never mode=rwc: SQLite would create the file readable by everyone whom the umask lets in.
-    connection = sqlite3.connect(
-        f"{path.as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False, timeout=_BUSY_S
-    )
-    try:
-        # Without it, every commit rewrites the pages in place and waits for the disk twice.
-        connection.execute("PRAGMA journal_mode = WAL")
-        # Without it, every commit waits for the disk (FULL). NORMAL loses nothing when a process dies; a
-        # power cut may take the last moments, and never harms the file.
-        connection.execute("PRAGMA synchronous = NORMAL")
-        # Without it, the log of a long outage keeps its size for as long as the process lives.
-        connection.execute("PRAGMA journal_size_limit = 4194304")
-    except BaseException:
-        connection.close()
-        raise
-    return connection
-
-
 def _item(row: tuple[int, str, str | None, int | None, int, bytes]) -> Item:
     number, key, follows, request_id, attempts, body = row
     unreadable = None
@@ -419,21 +368,6 @@ def _item(row: tuple[int, str, str | None, int | None, int, bytes]) -> Item:
     except Exception as error:  # of one item: its neighbours are delivered all the same
         record, unreadable = Record(id=key, function_name=""), f"cannot be read: {type(error).__name__}"
     return Item(record, body, follows, request_id, attempts, number, unreadable)
-
-
-@contextmanager
-def _plainly() -> Iterator[None]:
-    """SQLite's and the system's errors as `Unusable`, without the path's content in it."""
-    try:
-        yield
-    except sqlite3.OperationalError as error:
-        raise Unusable(str(error)) from error
-    except sqlite3.DatabaseError as error:  # malformed, or no database at all
-        raise Damaged(str(error)) from error
-    except sqlite3.Error as error:
-        raise Unusable(str(error)) from error
-    except OSError as error:
-        raise Unusable(f"{type(error).__name__}: {error.strerror}") from error
 
 
 # A child must not be forked while a thread of ours is inside SQLite: its mutexes would stay locked there for

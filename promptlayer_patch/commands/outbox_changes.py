@@ -100,7 +100,7 @@ def _dropped(directory: OutboxDirectory, what: str, out: TextIO) -> int:
 
 
 def _deleted(path: Path) -> bool:
-    from promptlayer_patch._outbox.file import delete
+    from promptlayer_patch._outbox.database import delete
 
     delete(path)
     return not path.exists()

@@ -1,6 +1,9 @@
 """Children are killed while they call as fast as they can; what is lost then, and how old it was.
 
-python -m tests.faults.kills [--kills N] [--exits N]
+python -m tests.faults.kills [--kills N] [--exits N] [--pause S]
+
+Without a pause the calls wait for no network, which no real program does: then the interpreter is never free,
+and every thread of ours has to wait for its turn.
 """
 
 from __future__ import annotations
@@ -55,14 +58,14 @@ class Figures:
         )
 
 
-def run_kills(how: str, ends: int) -> Figures:
+def run_kills(how: str, ends: int, pause_s: float = 0.0) -> Figures:
     """End so many children in this way, replay what they have left, and count."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory() as made, Endpoint(dedupe=True) as endpoint:
         where = Path(made)
         environment = environment_of(endpoint.base_url, where, outbox=True)
         notes = where / "notes"
-        ended_ns = _raise_and_end(how, ends, notes, environment)
+        ended_ns = _raise_and_end(how, ends, pause_s, notes, environment)
         endpoint.wait_until_quiet()
         replays = _replay(environment)
         calls = read_notes(notes).calls
@@ -87,7 +90,9 @@ def _age_ms(call: Returned, ended_ns: Mapping[str, int]) -> float:
     return (ended_ns[call.process] - call.at_ns) / NS_PER_MS
 
 
-def _raise_and_end(how: str, ends: int, notes: Path, environment: Mapping[str, str]) -> dict[str, int]:
+def _raise_and_end(
+    how: str, ends: int, pause_s: float, notes: Path, environment: Mapping[str, str]
+) -> dict[str, int]:
     """When each child ended, by name."""
     groups = [min(GROUP, ends - begin) for begin in range(0, ends, GROUP)]
     if len(groups) < NURSERIES:
@@ -96,6 +101,7 @@ def _raise_and_end(how: str, ends: int, notes: Path, environment: Mapping[str, s
     def one(group: tuple[int, int]) -> Ended:
         at, count = group
         arguments = [how, "--count", str(count), "--prefix", f"{how}{at}x", "--notes", str(notes)]
+        arguments += ["--pause", str(pause_s)]
         return run([sys.executable, *FORKS, "-m", "tests.faults.nursery", *arguments], environment)
 
     with ThreadPoolExecutor(NURSERIES) as workers:
@@ -117,10 +123,13 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--kills", type=int, default=KILLS)
     parser.add_argument("--exits", type=int, default=EXITS)
+    parser.add_argument("--pause", type=float, help="between calls, in seconds (none, then 0.005)")
     found = parser.parse_args()
     began = time.monotonic()
-    print(run_kills("kill", found.kills), flush=True)
-    print(run_kills("exit", found.exits), flush=True)
+    for pause_s in (0.0, 0.005) if found.pause is None else (found.pause,):
+        print(f"{pause_s * 1000:g} ms between calls")
+        print(run_kills("kill", found.kills, pause_s), flush=True)
+        print(run_kills("exit", found.exits, pause_s), flush=True)
     print(f"{time.monotonic() - began:.0f} s in total")
 
 

@@ -32,22 +32,24 @@ def main() -> None:
     parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--prefix", required=True)
     parser.add_argument("--notes", required=True)
+    parser.add_argument("--pause", type=float, default=0.0)
     found = parser.parse_args()
     warm = Child("warm", os.devnull, bare=True)
     warm.call()
     chance = random.Random(found.prefix)
     for at in range(found.count):
         name = f"{found.prefix}{at}"
-        ended_ns = _one(found.how, name, found.notes, chance.uniform(*LIVES_S[at % len(LIVES_S)]))
+        after_s = chance.uniform(*LIVES_S[at % len(LIVES_S)])
+        ended_ns = _one(found.how, Child(name, found.notes), after_s, found.pause)
         print(name, ended_ns, flush=True)
 
 
-def _one(how: str, name: str, notes: str, after_s: float) -> int:
+def _one(how: str, child: Child, after_s: float, pause_s: float) -> int:
     """Raise one child and end it so long after its first call; when that was."""
     begun, tell = os.pipe()
     pid = os.fork()
     if not pid:
-        _live(how, Child(name, notes), tell, after_s)
+        _live(how, child, tell, after_s, pause_s)
     os.close(tell)
     _wait_for(begun)
     if how == "kill":
@@ -59,19 +61,22 @@ def _one(how: str, name: str, notes: str, after_s: float) -> int:
     os.close(begun)
     status = os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1])
     if status not in (0, -signal.SIGKILL):
-        sys.exit(f"{name} ended with {status}")
+        sys.exit(f"{child.name} ended with {status}")
     return ended_ns
 
 
-def _live(how: str, child: Child, tell: int, after_s: float) -> None:
+def _live(how: str, child: Child, tell: int, after_s: float, pause_s: float) -> None:
     try:
         child.install()
         child.call()
         os.write(tell, b"begun")
         if how == "exit":
             threading.Thread(target=_exit, args=(tell, after_s), daemon=True).start()
+        pause = threading.Event()
         while True:
             child.call()
+            if pause_s:
+                pause.wait(pause_s)
     except BaseException as error:
         os.write(2, f"{child.name}: {error!r}\n".encode())
     finally:
