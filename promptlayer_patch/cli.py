@@ -8,8 +8,8 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from promptlayer_patch._commands import doctor, outbox
 from promptlayer_patch._version import __version__
-from promptlayer_patch.commands import doctor, outbox
 from promptlayer_patch.demo import DEFAULT_MODEL
 from promptlayer_patch.errors import PromptLayerError
 

@@ -17,9 +17,9 @@ from typing import Any
 import pytest
 
 from promptlayer_patch import cli
+from promptlayer_patch._commands import doctor_network
+from promptlayer_patch._commands.doctor_versions import satisfies
 from promptlayer_patch._outbox import Address, Item, OutboxDirectory
-from promptlayer_patch.commands import doctor_network
-from promptlayer_patch.commands.doctor_versions import satisfies
 from promptlayer_patch.records import Record, new_record_id
 from tests.support.fake_promptlayer import FakePromptLayer, nobody_listening
 from tests.support.programs import ROOT

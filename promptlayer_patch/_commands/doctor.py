@@ -9,12 +9,12 @@ import sys
 from functools import partial
 from typing import TYPE_CHECKING, TextIO
 
-from promptlayer_patch.commands.checking import guarded
+from promptlayer_patch._commands.checking import guarded
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from promptlayer_patch.commands.checking import Check
+    from promptlayer_patch._commands.checking import Check
     from promptlayer_patch.exporters import Remote
 
 __all__ = ["add_arguments", "run"]
@@ -39,7 +39,7 @@ def run(chosen: argparse.Namespace) -> int:
 
 
 def _checks(*, offline: bool) -> list[Check]:
-    from promptlayer_patch.commands import (
+    from promptlayer_patch._commands import (
         doctor_network,
         doctor_outbox,
         doctor_patches,

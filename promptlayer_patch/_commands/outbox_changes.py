@@ -9,10 +9,10 @@ from itertools import groupby
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
+from promptlayer_patch._commands import CommandFailed
+from promptlayer_patch._commands.looking import outboxes, record_of
+from promptlayer_patch._commands.showing import plural
 from promptlayer_patch._outbox import Address, Item, OutboxDirectory
-from promptlayer_patch.commands import CommandFailed
-from promptlayer_patch.commands.looking import outboxes, record_of
-from promptlayer_patch.commands.showing import plural
 
 if TYPE_CHECKING:
     from promptlayer_patch._outbox.rejected import RejectedItem

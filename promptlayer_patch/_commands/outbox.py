@@ -7,9 +7,9 @@ import math
 import os
 import sys
 
+from promptlayer_patch._commands import CommandFailed
 from promptlayer_patch._outbox import OutboxDirectory, Unusable
 from promptlayer_patch._settings import read_settings
-from promptlayer_patch.commands import CommandFailed
 
 __all__ = ["add_arguments", "run"]
 
@@ -61,7 +61,7 @@ def run(chosen: argparse.Namespace) -> int:
 
 
 def _act(chosen: argparse.Namespace, directory: OutboxDirectory) -> int:
-    from promptlayer_patch.commands import outbox_changes, outbox_flush, outbox_status
+    from promptlayer_patch._commands import outbox_changes, outbox_flush, outbox_status
 
     match chosen.action:
         case "list":

@@ -9,8 +9,8 @@ import re
 from collections.abc import Iterable
 from importlib import metadata
 
+from promptlayer_patch._commands.checking import Check, failed, ok, warning
 from promptlayer_patch._version import __version__
-from promptlayer_patch.commands.checking import Check, failed, ok, warning
 
 __all__ = ["checks", "satisfies"]
 

@@ -10,7 +10,7 @@ from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 import promptlayer_patch
-from promptlayer_patch.commands.checking import Check, failed, ok, warning
+from promptlayer_patch._commands.checking import Check, failed, ok, warning
 from promptlayer_patch.errors import InvalidArgument
 from promptlayer_patch.exporters.memory import MemoryExporter
 

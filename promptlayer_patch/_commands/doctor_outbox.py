@@ -7,11 +7,11 @@ import stat
 import tempfile
 from pathlib import Path
 
+from promptlayer_patch._commands.checking import Check, failed, ok, warning
+from promptlayer_patch._commands.looking import outboxes
+from promptlayer_patch._commands.showing import age, plural
 from promptlayer_patch._outbox import Address, Item, OutboxDirectory, Unusable
 from promptlayer_patch._settings import Settings
-from promptlayer_patch.commands.checking import Check, failed, ok, warning
-from promptlayer_patch.commands.looking import outboxes
-from promptlayer_patch.commands.showing import age, plural
 from promptlayer_patch.records import Record, new_record_id
 
 __all__ = ["checks"]

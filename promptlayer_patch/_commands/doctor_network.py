@@ -7,9 +7,9 @@ import time
 from collections.abc import Callable, Mapping
 from email.utils import parsedate_to_datetime
 
+from promptlayer_patch._commands.checking import Check, failed, ok, warning
 from promptlayer_patch._http import Answer, Connection
 from promptlayer_patch._settings import shown_url
-from promptlayer_patch.commands.checking import Check, failed, ok, warning
 from promptlayer_patch.exporters import Remote
 
 __all__ = ["checks"]

@@ -5,8 +5,8 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+from promptlayer_patch._commands.checking import Check, failed, ok
 from promptlayer_patch._settings import Settings
-from promptlayer_patch.commands.checking import Check, failed, ok
 from promptlayer_patch.exporters import Remote, remote, split
 
 __all__ = ["checks", "remotes"]

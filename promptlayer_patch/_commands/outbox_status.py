@@ -7,9 +7,9 @@ import time
 from operator import itemgetter
 from typing import TYPE_CHECKING, Any, TextIO
 
+from promptlayer_patch._commands.looking import Outbox, Waiting, described, outboxes, waiting
+from promptlayer_patch._commands.showing import Column, age, moment, plural, size, table
 from promptlayer_patch._outbox import OutboxDirectory, Unusable
-from promptlayer_patch.commands.looking import Outbox, Waiting, described, outboxes, waiting
-from promptlayer_patch.commands.showing import Column, age, moment, plural, size, table
 
 if TYPE_CHECKING:
     from promptlayer_patch._outbox.rejected import RejectedItem
