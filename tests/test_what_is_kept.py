@@ -1,4 +1,4 @@
-"""What of a call is recorded, by the options that leave something out: content, secrets, media, whole calls."""
+"""What of a call is recorded, by the options that leave something out: content, secrets, media, calls."""
 
 from __future__ import annotations
 
