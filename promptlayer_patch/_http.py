@@ -16,6 +16,9 @@ _CONNECT_TIMEOUT_S = 5.0
 _READ_TIMEOUT_S = 15.0
 _ANSWER_LIMIT = 1_000_000
 """Bytes of an answer that are read; PromptLayer's are a few hundred."""
+_ANSWER_TIMEOUT_S = 30.0
+_SMALL, _LARGE = 256, 65_536
+"""Bytes that are read at a time: an answer that trickles in is noticed early, a long one is read quickly."""
 _REASON_LIMIT = 300
 
 
@@ -56,12 +59,18 @@ class Connection:
     ) -> Answer:
         try:
             with importing():
+                # With the codec that every look-up of a host loads: a child that is forked meanwhile would
+                # find its module locked for ever.
+                import encodings.idna  # noqa: F401
+
                 import requests
         except (ImportError, OSError) as error:  # where no file can be opened nothing can be imported
             return Answer(None, reason=type(error).__name__)
         if self._session is None:
             self._session = requests.Session()
             self._session.headers["User-Agent"] = f"promptlayer_patch/{__version__}"
+            # Without it, requests looks for a password in the user's ~/.netrc, and sends it.
+            self._session.auth = _unchanged
         try:
             # A redirected POST would arrive as a GET, so redirects are answers like others.
             response = self._session.request(
@@ -74,7 +83,7 @@ class Connection:
                 stream=True,
             )
             with response:
-                raw = response.raw.read(_ANSWER_LIMIT, decode_content=True)
+                raw = _read(response.raw)
         except Exception as error:  # of requests, and urllib3's own while the body is read
             return Answer(None, reason=type(error).__name__ if body is not None else _root_of(error))
         return self._answer(response, raw)
@@ -88,6 +97,22 @@ class Connection:
         reason = f"HTTP {response.status_code}" + (f": {words}" if words else "")
         headers = response.headers
         return Answer(response.status_code, data, reason, _retry_after(headers.get("Retry-After")), headers)
+
+
+def _unchanged(request: Any) -> Any:
+    return request
+
+
+def _read(body: Any) -> bytes:
+    """The body, up to a size and a time; every single read is bounded by the timeout of the request."""
+    deadline = time.monotonic() + _ANSWER_TIMEOUT_S
+    raw, piece = b"", b"-"
+    while piece and len(raw) < _ANSWER_LIMIT:
+        if time.monotonic() > deadline:
+            raise TimeoutError("the answer takes too long")
+        piece = body.read(_SMALL if len(raw) < 16 * _SMALL else _LARGE, decode_content=True)
+        raw += piece
+    return raw
 
 
 def _root_of(error: BaseException) -> str:

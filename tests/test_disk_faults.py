@@ -22,7 +22,7 @@ import promptlayer_patch
 from promptlayer_patch import Stats
 from promptlayer_patch._outbox import OutboxDirectory
 from promptlayer_patch._outbox import database as outbox_database
-from promptlayer_patch._outbox import file as outbox_file
+from promptlayer_patch._outbox import ledger as outbox_ledger
 from promptlayer_patch._outbox.file import OutboxFile
 from tests.support.fake_promptlayer import PATIENCE_S, FakePromptLayer, refused
 from tests.support.faults_watching import Run, observe, our_log
@@ -125,14 +125,14 @@ def full_after_a_while(path: Path, patch: pytest.MonkeyPatch) -> None:
 
 
 def bound_to_pages(patch: pytest.MonkeyPatch, pages: int) -> None:
-    connected = outbox_file.connected
+    connected = outbox_database.connected
 
     def small(path: Path, *, new: bool) -> sqlite3.Connection:
         connection = connected(path, new=new)
         connection.execute(f"PRAGMA max_page_count = {pages}")
         return connection
 
-    patch.setattr(outbox_file, "connected", small)
+    patch.setattr(outbox_ledger, "connected", small)
 
 
 def below_a_regular_file(path: Path, patch: pytest.MonkeyPatch) -> None:
@@ -152,7 +152,7 @@ def without_sqlite(path: Path, patch: pytest.MonkeyPatch) -> None:
     """Some Pythons are built without it."""
     patch.setitem(sys.modules, "sqlite3", None)
     for name in [name for name in sys.modules if name.startswith("promptlayer_patch._outbox.")]:
-        if name.endswith((".file", ".rejected")):
+        if name.endswith((".database", ".file", ".ledger", ".rejected")):
             patch.delitem(sys.modules, name)
 
 

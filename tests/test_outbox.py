@@ -29,6 +29,7 @@ from promptlayer_patch._encoding import encoded
 from promptlayer_patch._outbox import Address, Item, MemorySpool, OutboxDirectory, Unusable
 from promptlayer_patch._outbox import database as outbox_database
 from promptlayer_patch._outbox import file as outbox_file
+from promptlayer_patch._outbox import ledger as outbox_ledger
 from promptlayer_patch._outbox.file import OutboxFile
 from promptlayer_patch._outbox.items import LONGEST_WAIT_S
 from promptlayer_patch._outbox.locking import FileLock
@@ -77,7 +78,7 @@ def killed(file: OutboxFile) -> None:
     for path, content in left.items():
         path.write_bytes(content)
     file._file_lock.abandon()
-    outbox_file._open_files.discard(file)
+    outbox_ledger._open_files.discard(file)
 
 
 @contextmanager
@@ -782,7 +783,7 @@ def test_what_a_process_leaves_that_was_killed_while_it_made_one_is_cleared_away
         path = stem.with_suffix(".outbox")
         path.touch()
         if left == "lock and begun file":
-            outbox_file.connected(path, new=False).close()
+            outbox_database.connected(path, new=False).close()
     assert adopted(directory) == []
     assert os.listdir(directory.path) == []
     assert warnings_in(caplog) == []
