@@ -19,8 +19,8 @@ from promptlayer_patch._circuit import Circuit
 from promptlayer_patch._guard import quietly, report, warn_once
 from promptlayer_patch._lanes import Lane
 from promptlayer_patch._outbox import Item, Unusable
-from promptlayer_patch._parcels import log_troubles, wait_before
-from promptlayer_patch._spooling import Spooling
+from promptlayer_patch._parcels import Counts, log_troubles, wait_before
+from promptlayer_patch._spooling import LEFT, Spooling
 from promptlayer_patch.records import Delivered, Delivery, Rejected, TryLater
 
 if TYPE_CHECKING:
@@ -28,22 +28,6 @@ if TYPE_CHECKING:
 
 _SPOOL_TROUBLE_S = 5.0
 """When an outbox that could not be read is looked at again."""
-
-
-@dataclass(slots=True)
-class Counts:
-    """What became of what this process has put into its outbox."""
-
-    delivered: int = 0
-    rejected: int = 0
-    dropped: int = 0
-    retried: int = 0
-    adopted: int = 0
-    """Delivered for processes that are gone; not part of the account above."""
-
-    @property
-    def settled(self) -> int:
-        return self.delivered + self.rejected + self.dropped
 
 
 @dataclass(slots=True)
@@ -144,7 +128,7 @@ class Courier:
             if not state.threads:
                 self._spooling.close()
             state.changed.wait_for(lambda: not state.threads, min(timeout_s, threading.TIMEOUT_MAX))
-        self._spooling.tell_all()
+        self._spooling.outcomes.settle_all(Rejected(LEFT))
 
     def counts(self) -> tuple[Counts, int]:
         """What became of our items, and how many are in memory; both of one moment."""
@@ -305,7 +289,7 @@ class Courier:
             quietly("recalling", spooling.recall)
         for one in settled or ():
             if not isinstance(delivery, TryLater):
-                quietly("settling a receipt", spooling.settle, one.key, delivery)
+                quietly("settling a receipt", spooling.outcomes.settle, one.key, delivery)
 
     def _settled(self, state: _State, item: Item, delivery: Delivery) -> list[Item] | None:
         """Let the spool know; what is settled by that, `None` if it was given up while it was under way."""

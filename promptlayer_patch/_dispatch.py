@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 from promptlayer_patch._courier import Courier
 from promptlayer_patch._guard import log, quietly
 from promptlayer_patch._lanes import Lanes
+from promptlayer_patch._outcomes import Settle
 from promptlayer_patch._parcels import Stats
-from promptlayer_patch._spooling import Settle, Spooling
+from promptlayer_patch._spooling import Spooling
 from promptlayer_patch._worker import Worker
 from promptlayer_patch.records import Delivered, Delivery, Record, Rejected
 
@@ -56,7 +57,7 @@ class Dispatch:
 
     def put(self, call: Call, settle: Settle, *, may_start: bool) -> None:
         key = call.receipt.record_id
-        self._spooling.expect(key, settle)
+        self._spooling.outcomes.expect(key, settle)
         self._worker.put(call, partial(self._left_queue, key), may_start=may_start)
 
     def is_entered(self) -> bool:
@@ -127,7 +128,7 @@ class Dispatch:
             if self._spooling.publish():
                 self._courier.nudge()
         else:
-            self._spooling.settle(key, outcome)
+            self._spooling.outcomes.settle(key, outcome)
 
 
 class _IntoOutbox:

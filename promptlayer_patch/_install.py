@@ -11,10 +11,10 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from types import ModuleType
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from promptlayer_patch._arrival import Arrival
+from promptlayer_patch._exits import at_the_end_of_a_multiprocessing_child, finalize, keep_interrupted
 from promptlayer_patch._guard import forget_reports, log, quietly, report
 from promptlayer_patch._parcels import Stats
 from promptlayer_patch._pipeline import Pipeline
@@ -176,7 +176,7 @@ class _Process:
             if not self._at_exit:
                 # Registered before most handlers of the application, so run after them.
                 atexit.register(self._at_exit_of_python)
-                quietly("preparing the end", _at_the_end_of_a_multiprocessing_child, self._end)
+                quietly("preparing the end", at_the_end_of_a_multiprocessing_child, self._end)
                 self._at_exit = True
             if self._capture is None:
                 self._arrival.wait()
@@ -247,7 +247,7 @@ class _Process:
         util = sys.modules.get("multiprocessing.util")
         if util is not None and self._at_exit:
             # The child of multiprocessing forgets all finalizers first; this is called after that.
-            quietly("forking", util.register_after_fork, self, lambda process: _finalize(util, process._end))
+            quietly("forking", util.register_after_fork, self, lambda process: finalize(util, process._end))
 
     def _is_entered(self) -> bool:
         pipeline = self.pipeline
@@ -256,7 +256,7 @@ class _Process:
     def _at_exit_of_python(self) -> None:
         """Deliver, and leave the exit code as it would have been."""
         self._end()
-        quietly("keeping the exit code", _keep_interrupted)
+        quietly("keeping the exit code", keep_interrupted)
 
     def _end(self) -> None:
         """End the streams that are still open and deliver what can be."""
@@ -266,31 +266,6 @@ class _Process:
         pipeline = self.pipeline
         if pipeline is not None:
             quietly("delivering the rest", pipeline.end)
-
-
-def _at_the_end_of_a_multiprocessing_child(end: Callable[[], None]) -> None:
-    """A child of multiprocessing ends by `os._exit` and runs these finalizers, but nothing of atexit."""
-    process, util = sys.modules.get("multiprocessing.process"), sys.modules.get("multiprocessing.util")
-    if process is not None and util is not None and process.parent_process() is not None:
-        _finalize(util, end)
-
-
-def _keep_interrupted() -> None:
-    """Let a program that Ctrl-C has ended be seen as ended by that signal.
-
-    Python notes an interrupt that nobody handled, to end the process by the same signal once everything has
-    run; any string of code that is executed meanwhile erases the note, as importing requests does. Executing
-    one that is interrupted itself writes it anew.
-    """
-    if getattr(sys, "last_type", None) is KeyboardInterrupt and not hasattr(sys, "ps1"):
-        try:
-            exec("raise KeyboardInterrupt")
-        except KeyboardInterrupt:
-            pass
-
-
-def _finalize(util: ModuleType, end: Callable[[], None]) -> None:
-    util.Finalize(None, end, exitpriority=100)
 
 
 _process = _Process()

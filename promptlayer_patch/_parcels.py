@@ -48,6 +48,22 @@ class Stats:
         return Stats(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
 
 
+@dataclass(slots=True)
+class Counts:
+    """What became of what this process has put into its outbox."""
+
+    delivered: int = 0
+    rejected: int = 0
+    dropped: int = 0
+    retried: int = 0
+    adopted: int = 0
+    """Delivered for processes that are gone; not part of the account above."""
+
+    @property
+    def settled(self) -> int:
+        return self.delivered + self.rejected + self.dropped
+
+
 @dataclass(frozen=True, slots=True)
 class Dropped(Rejected):
     """There was no room for the record."""

@@ -10,8 +10,9 @@ from promptlayer_patch._dispatch import Dispatch
 from promptlayer_patch._lanes import Lanes
 from promptlayer_patch._outbox import Address, OutboxDirectory
 from promptlayer_patch._parcels import Stats
+from promptlayer_patch._room import Room
 from promptlayer_patch._settings import Destination, Settings, shown_url
-from promptlayer_patch._spooling import Room, Spooling
+from promptlayer_patch._spooling import Spooling
 from promptlayer_patch._worker import Worker
 from promptlayer_patch.exporters import Remote, open_exporter, remote
 from promptlayer_patch.records import Delivered, Receipt, Rejected

@@ -5,10 +5,8 @@ from __future__ import annotations
 
 import threading
 import time
-import weakref
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from promptlayer_patch._guard import log, warn_once
 from promptlayer_patch._outbox import (
@@ -20,14 +18,13 @@ from promptlayer_patch._outbox import (
     Spool,
     Unusable,
 )
+from promptlayer_patch._outcomes import Outcomes
 from promptlayer_patch._parcels import Dropped
-from promptlayer_patch._shortening import shortened
-from promptlayer_patch.records import Delivered, Delivery, Receipt, Record, Rejected
+from promptlayer_patch._room import Room
+from promptlayer_patch.records import Delivered, Delivery, Record, Rejected
 
 if TYPE_CHECKING:
     from promptlayer_patch._outbox.file import OutboxFile
-
-Settle: TypeAlias = Callable[[Delivered | Rejected], None]
 
 ENDED = "the process ended before it was delivered"
 FORKED = "the call belongs to the process this one was forked from"
@@ -37,16 +34,6 @@ _DISK_AGAIN_S = 30.0
 """After the disk could not be written, how long everything is kept in memory."""
 _LOOK_AROUND_S = 60.0
 """How often a living process looks for outboxes whose process is gone."""
-_FILLING = ((0.95, 2 * 1024), (0.8, 32 * 1024))
-"""From which part of the room on a record may be how large, the fullest first."""
-
-
-@dataclass(frozen=True, slots=True)
-class Room:
-    """How much may be kept."""
-
-    records: int
-    size: int
 
 
 class Spooling:
@@ -59,16 +46,20 @@ class Spooling:
         self._directory = directory
         self._address = address
         self._disk_room, self._memory_room = on_disk, in_memory
-        self.begin_anew(told=False)
+        self._begin()
 
-    def begin_anew(self, *, told: bool = True) -> None:
+    def begin_anew(self) -> None:
         """Start empty, in a forked child: what there is belongs to the parent."""
-        settles = list(self._settles.values()) if told else []
+        theirs = self.outcomes
+        self._begin()
+        theirs.settle_all(Rejected(FORKED))
+
+    def _begin(self) -> None:
+        self.outcomes = Outcomes()
         self._lock = threading.RLock()
         """Held while something is put, and while the own outbox changes."""
         self._others = threading.RLock()
         """Held while outboxes are adopted, which may take long: nothing is put under it."""
-        self._settles: dict[str, Settle | weakref.WeakMethod[Settle]] = {}
         self._own: OutboxFile | None = None
         self._memory = MemorySpool()
         self._adopted: list[OutboxFile] = []
@@ -76,22 +67,6 @@ class Spooling:
         """Bytes in the directory that are not ours, when it was last looked at."""
         self._disk_again_at = self._look_around_at = 0.0
         self.shortened = 0
-        for settle in settles:
-            _call(settle, Rejected(FORKED))
-
-    def expect(self, key: str, settle: Settle) -> None:
-        """`settle` is to be told what becomes of the record with this id."""
-        # Weakly where it can be: of a hundred thousand records that wait, only the receipts that somebody
-        # holds are of interest.
-        if isinstance(getattr(settle, "__self__", None), Receipt):
-            self._settles[key] = weakref.WeakMethod(settle, lambda _: self._settles.pop(key, None))
-        else:
-            self._settles[key] = settle
-
-    def settle(self, key: str, outcome: Delivered | Rejected) -> None:
-        settle = self._settles.pop(key, None)
-        if settle is not None:
-            _call(settle, outcome)
 
     def put(self, records: Sequence[Record]) -> list[Delivery]:
         """Keep what there is room for: `Delivered` means that it is here, and waits for `publish`."""
@@ -99,7 +74,7 @@ class Spooling:
             room, used = self._room()
             answers: list[Item | Rejected] = []
             for record in records:
-                answers.append(answer := self._fitted(record, room, used))
+                answers.append(answer := self._item_of(record, room, used))
                 used += answer.size if isinstance(answer, Item) else 0
             items = [answer for answer in answers if isinstance(answer, Item)]
             kept = self._kept_on_disk(items) or self._kept_in_memory(items)
@@ -205,7 +180,7 @@ class Spooling:
         """The process ends: what is only in memory is lost. Lets go of an outbox that is empty."""
         left = self._memory.empty()
         for item in left:
-            self.settle(item.key, Rejected(ENDED))
+            self.outcomes.settle(item.key, Rejected(ENDED))
         with self._lock:
             if self._own is not None and not self._own.count:
                 own, self._own = self._own, None
@@ -218,11 +193,6 @@ class Spooling:
             for file in filter(None, [self._own, *self._adopted]):
                 file.close()
             self._own, self._adopted = None, []
-
-    def tell_all(self) -> None:
-        """Tell who waits that a later process will deliver what is left."""
-        for key in list(self._settles):
-            self.settle(key, Rejected(LEFT))
 
     def _ours(self) -> list[Spool]:
         return [self._memory] if self._own is None else [self._own, self._memory]
@@ -244,19 +214,12 @@ class Spooling:
             warn_once("outbox", "the outbox cannot be read: %s", trouble)
         return None
 
-    def _fitted(self, record: Record, room: Room, used: int) -> Item | Rejected:
-        """The record as an item, no larger than the room that is left suggests."""
-        filled = used / room.size
-        limit = next((limit for part, limit in _FILLING if filled >= part), None)
+    def _item_of(self, record: Record, room: Room, used: int) -> Item | Rejected:
         try:
-            item = Item.of(record)
-            if item.size > room.size - used:
-                limit = min(limit or _FILLING[0][1], _FILLING[0][1])
-            if limit is not None and item.size > limit:
-                item = Item.of(shortened(record, limit))
-                self.shortened += item.record.shortened_from is not None and record.shortened_from is None
+            item = room.fitted(record, used)
         except (ValueError, RecursionError) as error:
             return Rejected(f"cannot be written as JSON: {type(error).__name__}")
+        self.shortened += item.record.shortened_from is not None and record.shortened_from is None
         return item
 
     def _room(self) -> tuple[Room, int]:
@@ -272,7 +235,7 @@ class Spooling:
         if not items or not self._uses_disk():
             return set()
         used = (self._own.size if self._own else 0) + self._elsewhere
-        fitting = _fitting(items, self._disk_room, self._own.count if self._own else 0, used)
+        fitting = self._disk_room.fitting(items, self._own.count if self._own else 0, used)
         if len(fitting) < len(items):
             warn_once("outbox full", "records are dropped: the outbox is full")
         if not fitting:
@@ -292,7 +255,7 @@ class Spooling:
         return set()
 
     def _kept_in_memory(self, items: Sequence[Item]) -> set[int]:
-        fitting = _fitting(items, self._memory_room, self._memory.count, self._memory.size)
+        fitting = self._memory_room.fitting(items, self._memory.count, self._memory.size)
         if len(fitting) < len(items):
             warn_once("memory full", "records are dropped: the queue is full")
         self._memory.put(fitting)
@@ -331,24 +294,7 @@ class Spooling:
         self._elsewhere = self._directory.size(besides=self._own.path if self._own else None)
 
 
-def _fitting(items: Sequence[Item], room: Room, count: int, used: int) -> list[Item]:
-    """As many of the items as there is room for, the first ones first."""
-    fitting = []
-    for item in items:
-        if count < room.records and used + item.size <= room.size:
-            fitting.append(item)
-            count += 1
-            used += item.size
-    return fitting
-
-
 def _spool_of(item: Item) -> Spool:
     if item.spool is None:
         raise Unusable("the item was taken from nowhere")
     return item.spool
-
-
-def _call(settle: Settle | weakref.WeakMethod[Settle], outcome: Delivered | Rejected) -> None:
-    target = settle() if isinstance(settle, weakref.WeakMethod) else settle
-    if target is not None:
-        target(outcome)

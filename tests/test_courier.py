@@ -26,7 +26,8 @@ from promptlayer_patch import Receipt, Record, Stats
 from promptlayer_patch._circuit import Circuit
 from promptlayer_patch._dispatch import Dispatch
 from promptlayer_patch._outbox import Address, OutboxDirectory
-from promptlayer_patch._spooling import Room, Spooling
+from promptlayer_patch._room import Room
+from promptlayer_patch._spooling import Spooling
 from promptlayer_patch.records import Delivered, Delivery, Rejected, TryLater
 from tests.support.fake_promptlayer import PATIENCE_S, Held, Numbering
 
@@ -555,11 +556,11 @@ def test_receipts_that_nobody_holds_leave_nothing_behind(offices: Offices, place
     office.kept()
     office.receipts.clear()
     gc.collect()
-    assert set(office.spooling._settles) == {receipt.record_id for receipt in kept}
+    assert set(office.spooling.outcomes._settles) == {receipt.record_id for receipt in kept}
     exporter.let_go.set()
     assert office.dispatch.flush(PATIENCE_S)
     assert all(receipt.done for receipt in kept)
-    assert office.spooling._settles == {}
+    assert office.spooling.outcomes._settles == {}
 
 
 def test_who_is_to_be_called_back_need_not_keep_the_receipt(offices: Offices, place: Path | None) -> None:
@@ -587,7 +588,7 @@ def test_who_has_stopped_waiting_keeps_no_receipt_alive(offices: Offices, place:
     office.receipts.clear()
     del receipt
     gc.collect()
-    assert office.spooling._settles == {}
+    assert office.spooling.outcomes._settles == {}
 
 
 # Memory

@@ -34,7 +34,8 @@ from promptlayer_patch._outbox.file import OutboxFile
 from promptlayer_patch._outbox.items import LONGEST_WAIT_S
 from promptlayer_patch._outbox.locking import FileLock
 from promptlayer_patch._outbox.rejected import RejectedItems
-from promptlayer_patch._spooling import Room, Spooling
+from promptlayer_patch._room import Room
+from promptlayer_patch._spooling import Spooling
 from promptlayer_patch.records import Delivered, Record, new_record_id
 from tests.support.programs import FORKS, ROOT, printed
 

@@ -25,6 +25,8 @@ MODULES = [
     "_dispatch",
     "_encoding",
     "_refining",
+    "_outcomes",
+    "_room",
     "_spooling",
     "_outbox.database",
     "_outbox.directory",
@@ -62,7 +64,7 @@ def promptlayer() -> Iterator[FakePromptLayer]:
         yield server
 
 
-@pytest.mark.parametrize(("number", "name"), enumerate(PLACES), ids=str)
+@pytest.mark.parametrize(("number", "name"), list(enumerate(PLACES)), ids=str)
 def test_a_fault_between_queue_and_endpoint_is_not_noticed(
     number: int, name: str, bare: dict[Run, Outcome], promptlayer: FakePromptLayer
 ) -> None:

@@ -51,7 +51,7 @@ BESIDE_THE_WAY = {
     "_wire": "exporters' own: what they raise is tested below",
     "_settings": "checks the arguments of install() and scope(), which are refused by raising",
     **dict.fromkeys(
-        ("_circuit", "_courier", "_dispatch", "_encoding", "_signals", "_spooling"),
+        ("_circuit", "_courier", "_dispatch", "_encoding", "_outcomes", "_room", "_signals", "_spooling"),
         "on the way to PromptLayer: tests/test_promise_01_delivering.py",
     ),
     **dict.fromkeys(
@@ -215,8 +215,8 @@ NOT_REACHED = {
     ),
     "at the end of the process": (
         "_install._Process._end",
-        "_install._at_the_end_of_a_multiprocessing_child",
-        "_install._finalize",
+        "_exits.*",
+        "_install._Process._at_exit_of_python",
         "_streams.abandon_all",
         "_pipeline.Pipeline.end",
         "_pipeline.Pipeline.is_entered",

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING
 
 from promptlayer_patch._courier import Courier
 from promptlayer_patch._outbox import Address, Item, OutboxDirectory
+from promptlayer_patch._room import Room
 from promptlayer_patch._settings import Settings, shown_url
-from promptlayer_patch._spooling import Room, Spooling
+from promptlayer_patch._spooling import Spooling
 from promptlayer_patch.exporters import Exporter, Remote, open_exporter
 from promptlayer_patch.records import Delivery, Record, TryLater
 

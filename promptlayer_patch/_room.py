@@ -1,0 +1,42 @@
+"""How much may be kept, and making a record small enough for it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from promptlayer_patch._outbox import Item
+from promptlayer_patch._shortening import shortened
+from promptlayer_patch.records import Record
+
+_FILLING = ((0.95, 2 * 1024), (0.8, 32 * 1024))
+"""From which part of the room on a record may be how large, the fullest first."""
+
+
+@dataclass(frozen=True, slots=True)
+class Room:
+    """How much may be kept in one place."""
+
+    records: int
+    size: int
+
+    def fitted(self, record: Record, used: int) -> Item:
+        """The record as an item, no larger than what is left of the room suggests.
+
+        Raises `ValueError` or `RecursionError` if it cannot be encoded.
+        """
+        item = Item.of(record)
+        limit = next((limit for part, limit in _FILLING if used / self.size >= part), None)
+        if item.size > self.size - used:
+            limit = min(limit or _FILLING[0][1], _FILLING[0][1])
+        return item if limit is None or item.size <= limit else Item.of(shortened(record, limit))
+
+    def fitting(self, items: Sequence[Item], count: int, used: int) -> list[Item]:
+        """As many of the items as there is room for beside what is there, the first ones first."""
+        fitting = []
+        for item in items:
+            if count < self.records and used + item.size <= self.size:
+                fitting.append(item)
+                count += 1
+                used += item.size
+        return fitting
