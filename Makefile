@@ -6,7 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP    := $(BIN)/python -m pip -qq --disable-pip-version-check install --use-pep517
 
-.PHONY: help demo test check test-matrix manifest bench record clean
+.PHONY: help demo test check test-matrix faults manifest bench soak record clean
 .NOTPARALLEL:
 
 help:
@@ -14,8 +14,10 @@ help:
 	@echo 'make test         the test suite, on the newest openai'
 	@echo 'make check        ruff, mypy, import-linter'
 	@echo 'make test-matrix  the test suite on the oldest and newest openai and between: LANES="floor newest"'
+	@echo 'make faults       what is lost when processes end and endpoints fail: the tables of the README'
 	@echo 'make manifest     list the methods of the installed openai anew, after a new one or a new patch point'
 	@echo 'make bench        what recording adds to a call, against the bare library, in one run'
+	@echo 'make soak         an outage of 100,000 records: memory, disk, and whether everything arrives'
 	@echo 'make record       record cassettes/ anew'
 	@echo 'make clean        remove what the other targets have built'
 
@@ -34,11 +36,18 @@ check: $(VENV)/.dev
 test-matrix: $(VENV)/.made
 	$(BIN)/python tests/matrix.py $(LANES) -- $(ARGS)
 
+faults: $(VENV)/.test
+	$(BIN)/python -m tests.faults.matrix $(ARGS)
+	$(BIN)/python -m tests.faults.kills
+
 manifest: $(VENV)/.test
 	$(BIN)/python -m tests.manifest.generate
 
 bench: $(VENV)/.core
 	$(BIN)/python benchmarks/overhead.py $(ARGS)
+
+soak: $(VENV)/.test
+	$(BIN)/python benchmarks/soak.py $(ARGS)
 
 record: $(VENV)/.test
 	$(BIN)/python tests/record.py $(ARGS)

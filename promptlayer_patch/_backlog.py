@@ -36,9 +36,7 @@ class Backlog:
         """Queue a parcel; the reason if it is dropped instead. `refusal` is a reason to drop it anyway."""
         with self.lock:
             self._recorded += 1
-            if refusal is None and (
-                self.left() >= self._max_records or self._bytes + parcel.size > self._max_bytes
-            ):
+            if refusal is None and not self._has_room_for(parcel):
                 refusal = "the queue is full"
             if refusal is None:
                 self._queue.append(parcel)
@@ -46,6 +44,16 @@ class Backlog:
             else:
                 self._dropped += 1
             return refusal
+
+    def _has_room_for(self, parcel: Parcel) -> bool:
+        """Whether it fits, be it without the largest parts of its content."""
+        if self.left() >= self._max_records:
+            return False
+        while self._bytes + parcel.size > self._max_bytes:
+            if not parcel.call.lighten():
+                return False
+            parcel.size = parcel.call.size
+        return True
 
     def take(self, most: int) -> list[Parcel]:
         """The oldest of the queue, to be delivered now."""

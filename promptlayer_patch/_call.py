@@ -42,6 +42,7 @@ class Call:
         "in_finalizer",
         "keeps_base64",
         "kind",
+        "left_out",
         "metadata",
         "name",
         "options",
@@ -54,6 +55,7 @@ class Call:
         "request_body",
         "result",
         "sampled",
+        "shared",
         "sink",
         "stamps",
         "started",
@@ -82,6 +84,8 @@ class Call:
         self.metadata = metadata or {}
         self.claimed = False
         self.sampled = True
+        self.shared = False
+        self.left_out = 0
         self.streaming = False
         self.raw_encoded = False
         self.in_finalizer = False
@@ -218,6 +222,20 @@ class Call:
         """About how many bytes this call holds in memory until it is delivered."""
         held = sum(map(len, self.chunks)) if self.chunks else 0
         return 1024 + held + len(self.request_body or b"") + len(self.body or b"")
+
+    def lighten(self) -> bool:
+        """Give up the largest part of what is kept; false if there is none, or others still want it."""
+        parts = {
+            "request_body": len(self.request_body or b""),
+            "body": len(self.body or b""),
+            "chunks": sum(map(len, self.chunks)),
+        }
+        largest = max(parts, key=lambda name: parts[name])
+        if self.shared or not parts[largest]:
+            return False
+        self.left_out += parts[largest]
+        setattr(self, largest, [] if largest == "chunks" else None)
+        return True
 
     def _keep_request(self, request: Any) -> None:
         self.url = request.url

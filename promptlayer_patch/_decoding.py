@@ -57,6 +57,7 @@ def record_of(call: Call) -> Record:
         tags=call.tags,
         metadata=call.metadata,
         sdk_version=getattr(sys.modules.get("openai._version"), "__version__", None),
+        shortened_from=call.left_out + call.size if call.left_out else None,
     )
 
 
@@ -90,7 +91,7 @@ def _response(call: Call, body: bytes | None) -> Any:
     if call.result is not None:
         return _dumped(call.result)
     if body is None:
-        if not call.output_size:
+        if not call.output_size or call.left_out:
             return None
         return {"content_type": call.content_type, "bytes": call.output_size}
     data = _decoded(body)

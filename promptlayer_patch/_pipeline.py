@@ -40,6 +40,7 @@ class Pipeline:
     def put(self, call: Call) -> None:
         settle = call.receipt.settle
         if len(self._ways) > 1:
+            call.shared = True
             settle = _Votes(call.receipt, len(self._ways)).settle
         for way in self._ways:
             way.put(call, settle, may_start=not call.in_finalizer)

@@ -130,6 +130,21 @@ def test_a_record_that_is_too_large_is_shortened_and_says_so() -> None:
     assert promptlayer_patch.stats().shortened == 1
 
 
+def test_what_finds_no_room_in_the_queue_gives_up_its_largest_part_before_it_is_dropped() -> None:
+    sink = MemoryExporter()
+    promptlayer_patch.install(to=sink, queue_max_bytes=5_000)
+    client = Wire(replies(chat("short"), chat("long " * 2_000))).client()
+    for prompt in ("long " * 2_000, "short"):
+        asked = [{"role": "user", "content": prompt}]
+        client.chat.completions.create(model=MODEL, messages=asked)
+        assert promptlayer_patch.flush()
+    asked_at_length, answered_at_length = sink.records
+    assert (dict(asked_at_length.request), answer_of(asked_at_length)) == ({}, "short")
+    assert (prompt_of(answered_at_length), answered_at_length.response) == ("short", None)
+    assert all(record.shortened_from and record.shortened_from > 10_000 for record in sink.records)
+    assert promptlayer_patch.stats() == Stats(recorded=2, delivered=2, shortened=2)
+
+
 # Sampling
 
 

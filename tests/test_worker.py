@@ -41,6 +41,9 @@ class Finished:
     record_id: str
     size: int
 
+    def lighten(self) -> bool:
+        return False
+
 
 def decoded(call: Any) -> Record:
     if call.name == "broken":
