@@ -35,9 +35,9 @@ class Backlog:
     def add(self, parcel: Parcel, *, refusal: str | None = None) -> str | None:
         """Queue a parcel; the reason if it is dropped instead. `refusal` is a reason to drop it anyway."""
         with self.lock:
-            self._recorded += 1
             if refusal is None and not self._has_room_for(parcel):
                 refusal = "the queue is full"
+            self._recorded += 1
             if refusal is None:
                 self._queue.append(parcel)
                 self._bytes += parcel.size

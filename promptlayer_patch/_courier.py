@@ -79,11 +79,9 @@ class Courier:
         """Deliver everything there is now; false if that did not work within `timeout_s` seconds."""
         deadline = time.monotonic() + timeout_s
         state = self._state
-        self._hurry()
-        if self._spooling.own_count():
-            self.nudge()
-            if not state.threads:
-                self._deliver_here(deadline)
+        with state.changed:
+            self._circuit.try_now()
+        self._begin_to_deliver(deadline)
         with state.changed:
             state.changed.wait_for(
                 lambda: not self._busy() or self._circuit.refusal is not None,
@@ -103,11 +101,7 @@ class Courier:
             state.news += 1
             state.changed.notify_all()
         if not self._circuit.is_open and timeout_s > 0:
-            self._spooling.recall()
-            if self._spooling.own_count():
-                self.nudge()
-                if not state.threads:
-                    self._deliver_here(deadline)
+            self._begin_to_deliver(deadline)
             with state.changed:
                 state.changed.wait_for(
                     lambda: not self._busy() or state.hopeless or self._circuit.is_open,
@@ -145,10 +139,13 @@ class Courier:
     def _busy(self) -> bool:
         return bool(self._spooling.own_count() or self._state.under_way)
 
-    def _hurry(self) -> None:
+    def _begin_to_deliver(self, deadline: float) -> None:
+        """What is ours, without waiting for when it is due."""
         self._spooling.recall()
-        with self._state.changed:
-            self._circuit.try_now()
+        if self._spooling.own_count():
+            self.nudge()
+            if not self._state.threads:
+                self._deliver_here(deadline)
 
     def _start(self, state: _State) -> bool:
         thread = threading.Thread(target=self._run, args=(state,), name="promptlayer-sender", daemon=True)

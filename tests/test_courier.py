@@ -46,6 +46,9 @@ class Finished:
         self.text = text
         self.size = len(text)
 
+    def lighten(self) -> bool:
+        return False
+
 
 def decoded(call: Any) -> Record:
     if call.name == "broken":
