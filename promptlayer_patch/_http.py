@@ -64,7 +64,7 @@ class Connection:
                 import encodings.idna  # noqa: F401
 
                 import requests
-        except (ImportError, OSError) as error:  # where no file can be opened nothing can be imported
+        except Exception as error:  # no file can be opened, or a warning of urllib3's is an error here
             return Answer(None, reason=type(error).__name__)
         if self._session is None:
             self._session = requests.Session()
