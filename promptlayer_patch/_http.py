@@ -66,12 +66,11 @@ class Connection:
                 import requests
         except Exception as error:  # no file can be opened, or a warning of urllib3's is an error here
             return Answer(None, reason=type(error).__name__)
-        if self._session is None:
-            self._session = requests.Session()
-            self._session.headers["User-Agent"] = f"promptlayer_patch/{__version__}"
-            # Without it, requests looks for a password in the user's ~/.netrc, and sends it.
-            self._session.auth = _unchanged
         try:
+            if self._session is None:
+                self._session = requests.Session()
+                self._session.headers["User-Agent"] = f"promptlayer_patch/{__version__}"
+                self._take_from_environment()
             # A redirected POST would arrive as a GET, so redirects are answers like others.
             response = self._session.request(
                 method,
@@ -88,6 +87,12 @@ class Connection:
             return Answer(None, reason=type(error).__name__ if body is not None else _root_of(error))
         return self._answer(response, raw)
 
+    def _take_from_environment(self) -> None:
+        """Proxies and certificates, once and not for each request; and no password from ~/.netrc."""
+        found = self._session.merge_environment_settings(self._base_url, {}, None, None, None)
+        self._session.proxies, self._session.verify = found["proxies"], found["verify"]
+        self._session.trust_env = False
+
     def _answer(self, response: Any, raw: bytes) -> Answer:
         try:
             data = json.loads(raw)
@@ -97,10 +102,6 @@ class Connection:
         reason = f"HTTP {response.status_code}" + (f": {words}" if words else "")
         headers = response.headers
         return Answer(response.status_code, data, reason, _retry_after(headers.get("Retry-After")), headers)
-
-
-def _unchanged(request: Any) -> Any:
-    return request
 
 
 def _read(body: Any) -> bytes:

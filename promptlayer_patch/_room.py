@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from promptlayer_patch._outbox import Item
+from promptlayer_patch._outbox.items import PAGE, Item
 from promptlayer_patch._shortening import shortened
 from promptlayer_patch.records import Record
 
-_FILLING = ((0.95, 2 * 1024), (0.8, 32 * 1024))
+_FILLING = ((0.9, 2 * 1024), (0.75, 32 * 1024))
 """From which part of the room on a record may be how large, the fullest first."""
 
 
@@ -25,11 +25,13 @@ class Room:
 
         Raises `ValueError` or `RecursionError` if it cannot be encoded.
         """
-        item = Item.of(record)
+        item, left = Item.of(record), self.size - used
         limit = next((limit for part, limit in _FILLING if used / self.size >= part), None)
-        if item.size > self.size - used:
-            limit = min(limit or _FILLING[0][1], _FILLING[0][1])
-        return item if limit is None or item.size <= limit else Item.of(shortened(record, limit))
+        if item.size > left:
+            limit = _FILLING[0][1]
+        if limit is None or len(item.body) <= limit or left < PAGE:
+            return item  # it fits, or nothing would
+        return Item.of(shortened(record, limit))
 
     def fitting(self, items: Sequence[Item], count: int, used: int) -> list[Item]:
         """As many of the items as there is room for beside what is there, the first ones first."""

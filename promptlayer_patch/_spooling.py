@@ -78,6 +78,11 @@ class Spooling:
                 used += answer.size if isinstance(answer, Item) else 0
             items = [answer for answer in answers if isinstance(answer, Item)]
             kept = self._kept_on_disk(items) or self._kept_in_memory(items)
+            self.shortened += sum(
+                item.record.shortened_from != record.shortened_from
+                for item, record in zip(answers, records, strict=True)
+                if isinstance(item, Item) and id(item) in kept
+            )
         dropped = {id(item) for item in items if id(item) not in kept}
         return [
             (Dropped("dropped: the outbox is full") if id(answer) in dropped else Delivered())
@@ -214,13 +219,12 @@ class Spooling:
             warn_once("outbox", "the outbox cannot be read: %s", trouble)
         return None
 
-    def _item_of(self, record: Record, room: Room, used: int) -> Item | Rejected:
+    @staticmethod
+    def _item_of(record: Record, room: Room, used: int) -> Item | Rejected:
         try:
-            item = room.fitted(record, used)
+            return room.fitted(record, used)
         except (ValueError, RecursionError) as error:
             return Rejected(f"cannot be written as JSON: {type(error).__name__}")
-        self.shortened += item.record.shortened_from is not None and record.shortened_from is None
-        return item
 
     def _room(self) -> tuple[Room, int]:
         if self._uses_disk():

@@ -215,7 +215,7 @@ class Session:
         self.waiting.clear()
 
     def check(self) -> None:
-        sizes = [len(one.item.body) for one in self.kept.values()]
+        sizes = [one.item.size for one in self.kept.values()]
         assert (self.spool.count, self.spool.size) == (len(sizes), sum(sizes))
 
     def _forget(self, key: str) -> None:

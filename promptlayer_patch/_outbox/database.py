@@ -79,7 +79,13 @@ def connected(path: Path, *, new: bool) -> sqlite3.Connection:
             os.close(descriptor)
     # Never mode=rwc: SQLite would create the file readable by everyone whom the umask lets in.
     connection = sqlite3.connect(
-        f"{path.as_uri()}?mode=rw", uri=True, isolation_level=None, check_same_thread=False, timeout=_BUSY_S
+        f"{path.as_uri()}?mode=rw",
+        uri=True,
+        isolation_level=None,
+        check_same_thread=False,
+        timeout=_BUSY_S,
+        # A statement that is kept for later keeps what it was last given: whole batches.
+        cached_statements=0,
     )
     try:
         if not new or not _EMPTY:

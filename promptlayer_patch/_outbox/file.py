@@ -8,7 +8,7 @@ from pathlib import Path
 
 from promptlayer_patch._encoding import decoded
 from promptlayer_patch._outbox.database import plainly, write_safely
-from promptlayer_patch._outbox.items import Item, Order
+from promptlayer_patch._outbox.items import Item, Order, footprint
 from promptlayer_patch._outbox.ledger import Ledger
 from promptlayer_patch._outbox.locking import FileLock
 from promptlayer_patch.records import Record
@@ -121,8 +121,10 @@ class OutboxFile(Ledger):
         """Find out what is there."""
         connection = self._connected()
         self.count, self.size, self._order.last = connection.execute(
-            "SELECT count(*), coalesce(sum(length(body)), 0), coalesce(max(row), 0) FROM items"
+            "SELECT count(*), 0, coalesce(max(row), 0) FROM items"
         ).fetchone()
+        sizes = connection.execute("SELECT length(body), count(*) FROM items GROUP BY length(body)")
+        self.size = sum(footprint(size) * count for size, count in sizes)
         self._followed.update(
             key for (key,) in connection.execute("SELECT DISTINCT follows FROM items WHERE follows NOT NULL")
         )

@@ -14,6 +14,15 @@ LONGEST_WAIT_S = 3600.0
 """Whatever a destination asks for and whatever the clock does, an item is tried again after this."""
 
 
+PAGE = 4096
+_ROW = 256
+"""What a row takes beside its body."""
+
+
+def footprint(body_size: int) -> int:
+    return -(-(body_size + _ROW) // PAGE) * PAGE
+
+
 @dataclass(slots=True)
 class Item:
     """One thing to deliver."""
@@ -44,7 +53,8 @@ class Item:
 
     @property
     def size(self) -> int:
-        return len(self.body)
+        """About how many bytes it takes on disk, where it fills whole pages; in memory it is hardly less."""
+        return footprint(len(self.body))
 
 
 class Unusable(Exception):
