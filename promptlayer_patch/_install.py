@@ -172,7 +172,7 @@ class _Process:
             before = self.pipeline
             quietly("forgetting reports", forget_reports)
             self._settings = settings
-            self.pipeline = Pipeline(settings)
+            self.pipeline = pipeline = Pipeline(settings)
             if not self._at_exit:
                 # Registered before most handlers of the application, so run after them.
                 atexit.register(self._at_exit_of_python)
@@ -185,7 +185,7 @@ class _Process:
             quietly("saying where records go", _say_where, settings)
         if before is not None:
             quietly("closing", before.close)
-            quietly("looking around", self.pipeline.look_around)
+            quietly("looking around", pipeline.look_around)
 
     def put(self, generation: int, call: Call) -> None:
         """Hand a finished call to what is installed now, if there was no `uninstall()` since it began."""
@@ -219,10 +219,8 @@ class _Process:
 
     def _openai_arrives(self) -> None:
         """Load what is needed to patch openai; not before somebody imports it."""
-        # Also what no thread of ours should have to import while it competes with the application's.
-        from promptlayer_patch import _decoding, _refining  # noqa: F401
+        from promptlayer_patch import _decoding, _refining  # noqa: F401  no thread of ours should have to
         from promptlayer_patch._capture import Capture
-        from promptlayer_patch._outbox import file  # noqa: F401
         from promptlayer_patch._patching import Patcher, Routes
         from promptlayer_patch._signals import Terminations
         from promptlayer_patch.instrumentation.openai import OPENAI

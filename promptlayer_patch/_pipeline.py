@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from promptlayer_patch.exporters import Exporter
     from promptlayer_patch.records import Record
 
+_LOG_BYTES = 4 * 1024 * 1024 + 256 * 1024
+
 Way: TypeAlias = Worker | Dispatch
 
 
@@ -134,9 +136,14 @@ def _spooling(found: Remote, settings: Settings) -> Spooling:
     return Spooling(
         OutboxDirectory(settings.outbox_dir) if settings.outbox else None,
         Address(shown_url(found.url), found.api_key),
-        on_disk=Room(settings.outbox_max_records, settings.outbox_max_bytes),
+        on_disk=Room(settings.outbox_max_records, _without_log(settings.outbox_max_bytes)),
         in_memory=Room(settings.queue_max_records, settings.queue_max_bytes),
     )
+
+
+def _without_log(size: int) -> int:
+    """What is left for records where SQLite's log and index of it need room as well."""
+    return size - min(_LOG_BYTES, size // 4)
 
 
 def _opener(destination: Destination, settings: Settings) -> Callable[[], Exporter]:

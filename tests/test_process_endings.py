@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -58,7 +59,7 @@ def test_a_normal_end_delivers_what_is_queued(promptlayer: FakePromptLayer) -> N
     [
         ("import sys; sys.exit(3)", 3),
         ("raise LookupError('uncaught')", 1),
-        ("raise KeyboardInterrupt", 1),
+        ("raise KeyboardInterrupt", -signal.SIGINT),
         ("import asyncio; asyncio.run(asyncio.sleep(0))", 0),
     ],
     ids=["sys.exit", "uncaught", "ctrl-c", "asyncio"],
