@@ -80,7 +80,8 @@ class Dispatch:
         """The process ends: commit everything, deliver what can be; false if there is a rest."""
         deadline = time.monotonic() + timeout_s
         committed = self._commit(timeout_s)
-        left = self._courier.end(max(0.0, deadline - time.monotonic()))
+        # Where the disk does not answer, nothing that asks it may be begun.
+        left = self._courier.end(max(0.0, deadline - time.monotonic()) if committed else 0.0)
         if left and self._place:
             log.warning(
                 "%d records were not delivered yet: they are in the outbox %s, for the next process",

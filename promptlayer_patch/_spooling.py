@@ -32,6 +32,7 @@ LEFT = "it is still in the outbox, and a later process will deliver it"
 
 _DISK_AGAIN_S = 30.0
 """After the disk could not be written, how long everything is kept in memory."""
+_STUCK_S = 0.2
 _LOOK_AROUND_S = 60.0
 """How often a living process looks for outboxes whose process is gone."""
 
@@ -186,18 +187,28 @@ class Spooling:
         left = self._memory.empty()
         for item in left:
             self.outcomes.settle(item.key, Rejected(ENDED))
-        with self._lock:
-            if self._own is not None and not self._own.count:
-                own, self._own = self._own, None
-                own.close()
+        # Whoever puts may be stuck in a disk that does not answer: the end of the process must not be.
+        if self._lock.acquire(timeout=_STUCK_S):
+            try:
+                if self._own is not None and not self._own.count:
+                    own, self._own = self._own, None
+                    own.close()
+            finally:
+                self._lock.release()
         return len(left)
 
     def close(self) -> None:
         """Give the outboxes back."""
-        with self._others, self._lock:
-            for file in filter(None, [self._own, *self._adopted]):
-                file.close()
-            self._own, self._adopted = None, []
+        with self._others:
+            files, self._adopted = self._adopted, []
+        if self._lock.acquire(timeout=_STUCK_S):
+            try:
+                files += [self._own] if self._own is not None else []
+                self._own = None
+            finally:
+                self._lock.release()
+        for file in files:
+            file.close()
 
     def _ours(self) -> list[Spool]:
         return [self._memory] if self._own is None else [self._own, self._memory]

@@ -218,3 +218,15 @@ def test_what_is_lost_at_the_end_is_said_without_content(promptlayer: FakePrompt
     assert "records were not delivered" in ended.err
     assert "secret prompt" not in ended.err
     assert "pl_test" not in ended.err
+
+
+def test_a_disk_that_does_not_answer_does_not_hold_up_the_end(promptlayer: FakePromptLayer) -> None:
+    """A network file system that hangs: what is not on it by then is lost, and said to be."""
+    ended = run(
+        "import threading\n"
+        "from promptlayer_patch._outbox.ledger import Ledger\n"
+        "Ledger._write = lambda *_: threading.Event().wait()\n"
+        "ask('stuck')"
+    )
+    assert ended.code == 0
+    assert "1 records were not delivered" in ended.err

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -30,6 +31,9 @@ SCHEMA = f"""
     PRAGMA user_version = {VERSION};
 """
 _BUSY_S = 0.5
+
+inside = threading.RLock()
+"""Held by whoever is inside SQLite: a child that is forked meanwhile finds its mutexes locked for ever."""
 _WRITE_AHEAD = b"\2\2"
 """Bytes 18 and 19 of a database whose changes go to a log first."""
 
@@ -113,9 +117,10 @@ def write_safely(connection: sqlite3.Connection) -> None:
 
 @contextmanager
 def plainly() -> Iterator[None]:
-    """SQLite's and the system's errors as `Unusable`, without the path's content in it."""
+    """Whatever uses SQLite: its and the system's errors as `Unusable`, and no fork meanwhile."""
     try:
-        yield
+        with inside:
+            yield
     except sqlite3.OperationalError as error:
         raise Unusable(str(error)) from error
     except sqlite3.DatabaseError as error:  # malformed, or no database at all

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from promptlayer_patch._guard import warn_once
+from promptlayer_patch._outbox import database
 from promptlayer_patch._outbox.database import (
     APPLICATION_ID,
     SCHEMA,
@@ -25,6 +26,7 @@ from promptlayer_patch._outbox.locking import FileLock
 
 _WORTH_SHRINKING = 16 * 1024 * 1024
 _FORK_WAIT_S = 1.0
+"""The longest a fork waits until no thread of ours is inside SQLite."""
 
 _open_files: weakref.WeakSet[Ledger] = weakref.WeakSet()
 _inherited: list[sqlite3.Connection] = []
@@ -43,6 +45,7 @@ class Ledger:
         self._owed: dict[str, tuple[int, int | None]] = {}
         """Rows and request ids of what is settled and still to be deleted, by key."""
         self._connection: sqlite3.Connection | None = None
+        _open_files.add(self)
         with plainly():
             self._connection = connected(path, new=facts is not None)
             try:
@@ -53,7 +56,6 @@ class Ledger:
             except BaseException:
                 self._connection.close()
                 raise
-        _open_files.add(self)
 
     def note(self, name: str, value: str) -> None:
         """Write a fact about this outbox into it."""
@@ -195,18 +197,15 @@ class Ledger:
         if self._connection is not None:
             _inherited.append(self._connection)
             self._connection = None
-            self._file_lock.abandon()
+        self._file_lock.abandon()
 
 
-# A child must not be forked while a thread of ours is inside SQLite: its mutexes would stay locked there for
-# ever. The forking thread waits for the commit under way, no longer than `_FORK_WAIT_S`.
 _held: list[threading.RLock] = []
 
 
 def _before_fork() -> None:
-    for file in list(_open_files):
-        if file._lock.acquire(timeout=_FORK_WAIT_S):
-            _held.append(file._lock)
+    if database.inside.acquire(timeout=_FORK_WAIT_S):
+        _held.append(database.inside)
 
 
 def _after_fork_in_parent() -> None:
@@ -216,6 +215,7 @@ def _after_fork_in_parent() -> None:
 
 def _after_fork_in_child() -> None:
     _held.clear()
+    database.inside = threading.RLock()
     for file in list(_open_files):
         file._in_forked_child()
     _open_files.clear()

@@ -10,6 +10,7 @@ from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from promptlayer_patch._outbox import database
 from promptlayer_patch._outbox.items import Item, Unusable
 
 _BUSY_S = 2.0
@@ -104,7 +105,10 @@ class RejectedItems:
                 self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
                 os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
             uri = f"{self.path.absolute().as_uri()}?mode=rw"
-            with closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_S, isolation_level=None)) as connection:
+            with (
+                database.inside,
+                closing(sqlite3.connect(uri, uri=True, timeout=_BUSY_S, isolation_level=None)) as connection,
+            ):
                 connection.execute("BEGIN IMMEDIATE")
                 connection.execute(_SCHEMA)
                 yield connection

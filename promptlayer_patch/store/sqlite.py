@@ -37,9 +37,11 @@ class Store:
         self.path = path
         self._read_only = read_only
         self._lock = threading.Lock()
-        self._connection: sqlite3.Connection | None = connect(path, read_only=read_only)
+        self._connection: sqlite3.Connection | None = None
         self._closed = False
         _stores.add(weakref.ref(self, _stores.discard))
+        with self._lock:  # and so not while the process is forked
+            self._connection = connect(path, read_only=read_only)
 
     @classmethod
     def open(cls, path: str | os.PathLike[str], *, read_only: bool = False) -> Store:
