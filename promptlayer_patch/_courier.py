@@ -63,17 +63,13 @@ class Courier:
         self._state = _State()
         self._circuit = Circuit()
 
-    def nudge(self, *, may_start: bool = True) -> None:
+    def nudge(self) -> None:
         """There is something new to deliver."""
         state = self._state
         with state.changed:
             state.news += 1
-            starts = may_start and not state.idle and state.threads < self._connections and not state.closed
-            state.threads += starts
             state.changed.notify()
-        if starts and not self._start(state):
-            with state.changed:
-                state.threads -= 1
+        self._start_one_more(state)
 
     def flush(self, timeout_s: float) -> bool:
         """Deliver everything there is now; false if that did not work within `timeout_s` seconds."""
@@ -222,6 +218,11 @@ class Courier:
         """There is more than this thread can take."""
         with state.changed:
             state.changed.notify()
+        self._start_one_more(state)
+
+    def _start_one_more(self, state: _State) -> None:
+        """Unless one is idle, or there are as many as there may be."""
+        with state.changed:
             starts = not state.idle and state.threads < self._connections and not state.closed
             state.threads += starts
         if starts and not self._start(state):
