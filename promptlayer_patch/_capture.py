@@ -63,6 +63,7 @@ class Capture:
         self.active = False
         self.tapped = True
         """Whether the tap is in place; without it a call is captured from its arguments and result."""
+        self._only_asked = False
         self._routes = routes
         self._sink: Sink = _to_nobody
         self._urge: Callable[[], object] | None = None
@@ -70,11 +71,17 @@ class Capture:
         self._metadata: Mapping[str, str] = {}
         self._sampler: Sampler = 1.0
 
-    def switch_on(self, settings: Settings, sink: Sink, urge: Callable[[], object]) -> None:
-        """Hand every call that ends from now on to `sink`; `urge` is called when somebody waits for an id."""
+    def switch_on(
+        self, settings: Settings, sink: Sink, urge: Callable[[], object], *, only_asked: bool = False
+    ) -> None:
+        """Hand every call that ends from now on to `sink`; `urge` is called when somebody waits for an id.
+
+        With `only_asked` just the calls made in a scope that asks for it.
+        """
         self._tags, self._metadata = settings.tags, settings.metadata
         self._sampler = settings.sample_rate
         self._sink, self._urge = sink, urge
+        self._only_asked = only_asked
         self.active = True
 
     def switch_off(self) -> None:
@@ -92,7 +99,7 @@ class Capture:
         def wrapper(
             wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
         ) -> Any:
-            if not self.active:
+            if not self._records_here():
                 return wrapped(*args, **kwargs)
             options = NO_OPTIONS
             if "pl_tags" in kwargs or "return_pl_id" in kwargs:
@@ -107,6 +114,16 @@ class Capture:
             return proceed(name, options, wrapped, instance, args, kwargs)
 
         return wrapper
+
+    def _records_here(self) -> bool:
+        """Whether a call that begins here is recorded, unless it is suppressed."""
+        if not self._only_asked:
+            return self.active
+        try:
+            return self.active and _scope.asked()
+        except Exception as fault:
+            report("looking for a scope", fault)
+            return False
 
     def _call(
         self,
@@ -238,7 +255,7 @@ class Capture:
     def _open_for(self, client: Any, options: Any) -> Call | None:
         """A call for a request that no create method announced, if its kind is recorded."""
         kind = self._routes.kind_of(options.method, options.url)
-        if kind is None or _scope.suppressed():
+        if kind is None or not self._records_here() or _scope.suppressed():
             return None
         call = self._open(named_by_helper(options.headers) or self._routes.name_of(kind), kind)
         call.claim(client, options)

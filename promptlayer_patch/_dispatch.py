@@ -12,7 +12,7 @@ from promptlayer_patch._courier import Courier
 from promptlayer_patch._guard import log, quietly
 from promptlayer_patch._lanes import Lanes
 from promptlayer_patch._outcomes import Settle
-from promptlayer_patch._parcels import Stats
+from promptlayer_patch._parcels import FinishedCall, Stats
 from promptlayer_patch._spooling import Spooling
 from promptlayer_patch._worker import Worker
 from promptlayer_patch.records import Delivered, Delivery, Record, Rejected
@@ -36,7 +36,7 @@ class Dispatch:
         spooling: Spooling,
         open_exporter: Callable[[], Exporter],
         connections: int,
-        decode: Callable[[Call], Record],
+        decode: Callable[[Call | FinishedCall], Record],
         *,
         max_records: int,
         max_bytes: int,
@@ -55,7 +55,7 @@ class Dispatch:
             batch=_COMMIT_BATCH,
         )
 
-    def put(self, call: Call, settle: Settle, *, may_start: bool) -> None:
+    def put(self, call: Call | FinishedCall, settle: Settle, *, may_start: bool) -> None:
         key = call.receipt.record_id
         self._spooling.outcomes.expect(key, settle)
         self._worker.put(call, partial(self._left_queue, key), may_start=may_start)

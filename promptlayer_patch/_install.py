@@ -13,10 +13,12 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
+from promptlayer_patch import _scope
 from promptlayer_patch._arrival import Arrival
+from promptlayer_patch._call import LOST
 from promptlayer_patch._exits import at_the_end_of_a_multiprocessing_child, finalize, keep_interrupted
 from promptlayer_patch._guard import forget_reports, log, quietly, report
-from promptlayer_patch._parcels import Stats
+from promptlayer_patch._parcels import FinishedCall, Stats
 from promptlayer_patch._pipeline import Pipeline
 from promptlayer_patch._sampling import Sampler, takes
 from promptlayer_patch._settings import Destination, Settings, read_settings, shown_url
@@ -32,12 +34,13 @@ if TYPE_CHECKING:
     from promptlayer_patch._capture import Capture
     from promptlayer_patch._patching import Patcher
     from promptlayer_patch._signals import Terminations
-    from promptlayer_patch.records import Record
+    from promptlayer_patch.records import Receipt, Record
 
 
 Redact: TypeAlias = "str | re.Pattern[str] | Callable[[Record], Record]"
 
 _UNINSTALLED = "promptlayer_patch was uninstalled"
+_SUPPRESSED = "recording was suppressed"
 _NOT_SAMPLED = "the call was not sampled"
 
 
@@ -114,10 +117,9 @@ def install(
         sample_rate=sample_rate,
         sample_errors=sample_errors,
     )
-    argument = "to" if to is not None else "PROMPTLAYER_TO"
-    destinations = tuple(_checked(destination, settings, argument) for destination in settings.to)
+    settings = _checked_settings(settings, "to" if to is not None else "PROMPTLAYER_TO")
     try:
-        _process.install(replace(settings, to=destinations))
+        _process.install(settings)
     except Exception as fault:
         report("installing", fault)
         _process.uninstall()
@@ -151,6 +153,26 @@ def stats() -> Stats:
         return Stats()
 
 
+def prepare() -> None:
+    """Get ready to record what is asked for (`_asking`), by the environment, if nothing is installed."""
+    if _process.pipeline is None:
+        _process.install(_checked_settings(read_settings()), only_asked=True)
+
+
+def submit(record: Record, receipt: Receipt) -> None:
+    """Take a request that was made by other means than the openai library, like a captured one.
+
+    The tags and metadata that hold here are added to its own; `receipt` is told what becomes of it. Where
+    nothing is installed, the environment says where it goes.
+    """
+    try:
+        prepare()
+        _process.submit(record, receipt)
+    except Exception as fault:
+        report("taking a record", fault)
+        receipt.settle(LOST)
+
+
 class _Process:
     """What is installed in this process."""
 
@@ -158,6 +180,7 @@ class _Process:
         self._lock = threading.RLock()
         self._arrival = Arrival("openai", self._openai_arrives)
         self._settings = Settings()
+        self._only_asked = False
         self._capture: Capture | None = None
         self._patcher: Patcher | None = None
         self._at_exit = False
@@ -167,11 +190,13 @@ class _Process:
         self.pipeline: Pipeline | None = None
         self._terminations: Terminations | None = None
 
-    def install(self, settings: Settings) -> None:
+    def install(self, settings: Settings, *, only_asked: bool = False) -> None:
         with self._lock:
             before = self.pipeline
+            if before is not None and only_asked:
+                return  # another thread was faster
             quietly("forgetting reports", forget_reports)
-            self._settings = settings
+            self._settings, self._only_asked = settings, only_asked
             self.pipeline = pipeline = Pipeline(settings)
             if not self._at_exit:
                 # Registered before most handlers of the application, so run after them.
@@ -186,6 +211,23 @@ class _Process:
         if before is not None:
             quietly("closing", before.close)
             quietly("looking around", pipeline.look_around)
+
+    def submit(self, record: Record, receipt: Receipt) -> None:
+        """Hand a record that others have made to what is installed."""
+        from promptlayer_patch._shortening import content_size
+
+        pipeline, settings = self.pipeline, self._settings
+        if pipeline is None:
+            receipt.settle(Rejected(_UNINSTALLED))
+        elif _scope.suppressed():
+            receipt.settle(Rejected(_SUPPRESSED))
+        elif not takes(settings.sample_rate, record.function_name, record.request):
+            receipt.settle(Rejected(_NOT_SAMPLED))
+        else:
+            tags, metadata = _scope.merged(settings.tags, settings.metadata, record.tags)
+            _scope.hand_out(receipt)
+            record = replace(record, tags=tags, metadata={**metadata, **record.metadata})
+            pipeline.put(FinishedCall(record, receipt, size=1024 + content_size(record)))
 
     def put(self, generation: int, call: Call) -> None:
         """Hand a finished call to what is installed now, if there was no `uninstall()` since it began."""
@@ -238,7 +280,12 @@ class _Process:
         if pipeline is not None and patcher is not None:
             if self._terminations is not None:
                 quietly("watching signals", self._terminations.watch)
-            capture.switch_on(self._settings, partial(self.put, self._generation), self.urge)
+            capture.switch_on(
+                self._settings,
+                partial(self.put, self._generation),
+                self.urge,
+                only_asked=self._only_asked,
+            )
             patcher.apply()
 
     def _in_forked_child(self) -> None:
@@ -267,6 +314,11 @@ class _Process:
 
 
 _process = _Process()
+
+
+def _checked_settings(settings: Settings, argument: str = "PROMPTLAYER_TO") -> Settings:
+    destinations = tuple(_checked(destination, settings, argument) for destination in settings.to)
+    return replace(settings, to=destinations)
 
 
 def _checked(destination: Destination, settings: Settings, argument: str) -> Destination:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from promptlayer_patch._guard import warn_once
-from promptlayer_patch.records import Delivered, Delivery, Record, Rejected, TryLater
+from promptlayer_patch.records import Delivered, Delivery, Receipt, Record, Rejected, TryLater
 
 if TYPE_CHECKING:
     from promptlayer_patch._call import Call
@@ -70,10 +70,25 @@ class Dropped(Rejected):
 
 
 @dataclass(slots=True)
+class FinishedCall:
+    """A record that was made by others than our own capture, in the place of a `Call`."""
+
+    record: Record
+    receipt: Receipt
+    size: int
+    shared: bool = False
+    in_finalizer: bool = False
+
+    def lighten(self) -> bool:
+        """Its content belongs to whoever made it."""
+        return False
+
+
+@dataclass(slots=True)
 class Parcel:
     """A finished call on its way to one destination."""
 
-    call: Call
+    call: Call | FinishedCall
     settle: Callable[[Delivered | Rejected], None]
     size: int
     record: Record | None = None

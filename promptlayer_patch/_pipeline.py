@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, TypeAlias
 from promptlayer_patch._dispatch import Dispatch
 from promptlayer_patch._lanes import Lanes
 from promptlayer_patch._outbox import Address, OutboxDirectory
-from promptlayer_patch._parcels import Stats
+from promptlayer_patch._parcels import FinishedCall, Stats
 from promptlayer_patch._room import Room
 from promptlayer_patch._settings import Destination, Settings, shown_url
 from promptlayer_patch._spooling import Spooling
@@ -39,7 +39,7 @@ class Pipeline:
             for destination, decode in zip(settings.to, self._decodes, strict=True)
         ]
 
-    def put(self, call: Call) -> None:
+    def put(self, call: Call | FinishedCall) -> None:
         settle = call.receipt.settle
         if len(self._ways) > 1:
             call.shared = True
@@ -101,17 +101,20 @@ class _Decode:
         self._settings = settings
         self.shortened = 0
 
-    def __call__(self, call: Call) -> Record:
+    def __call__(self, call: Call | FinishedCall) -> Record:
         # Imported by now, together with what captures.
         from promptlayer_patch._decoding import record_of
         from promptlayer_patch._refining import refined
 
-        record = refined(record_of(call), self._settings)
+        record = call.record if isinstance(call, FinishedCall) else record_of(call)
+        record = refined(record, self._settings)
         self.shortened += record.shortened_from is not None
         return record
 
 
-def _way(destination: Destination, settings: Settings, decode: Callable[[Call], Record]) -> Way:
+def _way(
+    destination: Destination, settings: Settings, decode: Callable[[Call | FinishedCall], Record]
+) -> Way:
     found = remote(destination, settings)
     opener = _opener(destination, settings)
     if found is None:

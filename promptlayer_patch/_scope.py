@@ -39,12 +39,13 @@ class scope:
     Raises `InvalidArgument` when `tags` is not a list of strings or `metadata` not a mapping of strings.
     """
 
-    __slots__ = ("_announced", "_metadata", "_silent", "_tags", "receipts")
+    __slots__ = ("_announced", "_asks", "_metadata", "_silent", "_tags", "receipts")
 
     def __init__(self, *, tags: Iterable[str] = (), metadata: Mapping[str, str] | None = None) -> None:
         self._tags = checked_tags("tags", tags)
         self._metadata = checked_metadata("metadata", metadata)
         self._silent = False
+        self._asks = False
         self._announced: list[tuple[str, Receipt]] = []
         self.receipts: list[Receipt] = []
         """One for each call that began in this scope or in a scope within it, in order."""
@@ -120,7 +121,7 @@ class scope:
 
     def _again(self) -> scope:
         again = scope(tags=self._tags, metadata=self._metadata)
-        again._silent = self._silent
+        again._silent, again._asks = self._silent, self._asks
         return again
 
     def _last(self) -> Receipt:
@@ -136,6 +137,13 @@ def suppress() -> scope:
     return silent
 
 
+def asking(tags: Iterable[str] = (), metadata: Mapping[str, str] | None = None) -> scope:
+    """A scope whose calls are to be recorded even where only what asks for it is."""
+    held = scope(tags=tags, metadata=metadata)
+    held._asks = True
+    return held
+
+
 def announcing(name: str, receipt: Receipt, tags: tuple[str, ...]) -> scope:
     """A scope whose first call has this name and receipt: a helper announces the call it makes later."""
     held = scope(tags=tags)
@@ -149,6 +157,11 @@ def announced() -> tuple[str, Receipt] | None:
         if one._announced:
             return one._announced.pop()
     return None
+
+
+def asked() -> bool:
+    """Whether an open scope asks for recording."""
+    return any(one._asks for one in _open.get())
 
 
 def suppressed() -> bool:

@@ -17,7 +17,7 @@ from typing import TYPE_CHECKING
 from promptlayer_patch._backlog import Backlog
 from promptlayer_patch._guard import log, report, warn_once
 from promptlayer_patch._lanes import Lanes
-from promptlayer_patch._parcels import Parcel, Stats, log_troubles
+from promptlayer_patch._parcels import FinishedCall, Parcel, Stats, log_troubles
 from promptlayer_patch.records import Delivered, Delivery, Record, Rejected, TryLater
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Worker:
     def __init__(
         self,
         lanes: Lanes,
-        decode: Callable[[Call], Record],
+        decode: Callable[[Call | FinishedCall], Record],
         *,
         max_records: int,
         max_bytes: int,
@@ -70,7 +70,9 @@ class Worker:
         self._gave_up = False
         self._all_done: list[threading.Event] = []
 
-    def put(self, call: Call, settle: Callable[[Delivered | Rejected], None], *, may_start: bool) -> None:
+    def put(
+        self, call: Call | FinishedCall, settle: Callable[[Delivered | Rejected], None], *, may_start: bool
+    ) -> None:
         """Queue a finished call; `settle` is told its outcome. Never blocks, drops it when the queue is full.
 
         With `may_start` false no thread is started: a garbage collection may run while the interpreter

@@ -1,0 +1,17 @@
+"""Recording what asks for it by itself, also in a program that never calls `install()`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from promptlayer_patch import _install, _scope
+from promptlayer_patch._guard import quietly
+
+
+def asking(*, tags: Iterable[str] = (), metadata: Mapping[str, str] | None = None) -> _scope.scope:
+    """A scope whose calls are recorded, wherever the environment says that records go.
+
+    Where `install()` has been called it is a scope like any other. Elsewhere nothing beside it is recorded.
+    """
+    quietly("getting ready to record", _install.prepare)
+    return _scope.asking(tags, metadata)
