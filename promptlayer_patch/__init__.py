@@ -5,6 +5,7 @@ import promptlayer_patch
 promptlayer_patch.install(tags=["checkout"])
 """
 
+from promptlayer_patch import track
 from promptlayer_patch._install import flush, install, stats, uninstall
 from promptlayer_patch._parcels import Stats
 from promptlayer_patch._receipts import receipt_of
@@ -25,5 +26,6 @@ __all__ = [
     "scope",
     "stats",
     "suppress",
+    "track",
     "uninstall",
 ]

@@ -11,8 +11,8 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-from promptlayer_patch._parcels import Dropped, Parcel, Stats, wait_before
-from promptlayer_patch.records import Delivered, Delivery, Rejected, TryLater
+from promptlayer_patch._parcels import Dropped, NotYet, Parcel, PendingAnnotation, Stats, wait_before
+from promptlayer_patch.records import Delivered, Delivery, Outcome, Rejected, TryLater
 
 
 class Backlog:
@@ -27,6 +27,7 @@ class Backlog:
         self._in_flight: list[Parcel] = []
         self._bytes = 0
         self._recorded = self._delivered = self._rejected = self._dropped = self._retried = 0
+        self._annotations = 0
 
     def anew(self) -> Backlog:
         """An empty one with the same bounds."""
@@ -38,6 +39,7 @@ class Backlog:
             if refusal is None and not self._has_room_for(parcel):
                 refusal = "the queue is full"
             self._recorded += 1
+            self._annotations += isinstance(parcel.cargo, PendingAnnotation)
             if refusal is None:
                 self._queue.append(parcel)
                 self._bytes += parcel.size
@@ -50,9 +52,9 @@ class Backlog:
         if self.left() >= self._max_records:
             return False
         while self._bytes + parcel.size > self._max_bytes:
-            if not parcel.call.lighten():
+            if not parcel.cargo.lighten():
                 return False
-            parcel.size = parcel.call.size
+            parcel.size = parcel.cargo.size
         return True
 
     def take(self, most: int) -> list[Parcel]:
@@ -62,11 +64,9 @@ class Backlog:
             self._in_flight += taken
             return taken
 
-    def settle(
-        self, batch: Sequence[Parcel], deliveries: Sequence[Delivery]
-    ) -> list[tuple[Parcel, Delivered | Rejected]]:
+    def settle(self, batch: Sequence[Parcel], deliveries: Sequence[Delivery]) -> list[tuple[Parcel, Outcome]]:
         """Book what became of a batch; the parcels that are done, with their outcomes."""
-        outcomes: list[tuple[Parcel, Delivered | Rejected]] = []
+        outcomes: list[tuple[Parcel, Outcome]] = []
         with self.lock:
             still_ours = {id(parcel) for parcel in self._in_flight}
             settled = {id(parcel) for parcel in batch}
@@ -76,6 +76,7 @@ class Backlog:
                     continue  # given up while it was under way
                 match delivery:
                     case TryLater(after_s):
+                        self._retried += not isinstance(delivery, NotYet)
                         self._put_off(parcel, after_s)
                         continue
                     case Delivered():
@@ -91,6 +92,7 @@ class Backlog:
     def put_off(self) -> None:
         """Try what is in flight again later: a fault of ours came in between."""
         with self.lock:
+            self._retried += len(self._in_flight)
             for parcel in self._in_flight:
                 self._put_off(parcel, None)
             self._in_flight = []
@@ -141,10 +143,10 @@ class Backlog:
                 rejected=self._rejected,
                 dropped=self._dropped,
                 retried=self._retried,
+                annotations=self._annotations,
             )
 
     def _put_off(self, parcel: Parcel, after_s: float | None) -> None:
-        self._retried += 1
         parcel.attempts += 1
         parcel.due = time.monotonic() + wait_before(parcel.attempts, after_s)
         self._waiting.append(parcel)

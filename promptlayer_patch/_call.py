@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any
 
+from promptlayer_patch.annotations import PromptLink
 from promptlayer_patch.records import Ending, Failure, Receipt, Rejected
 
 _NOT_IN_THE_BODY = frozenset({"extra_headers", "extra_query", "extra_body", "timeout"})
@@ -38,6 +39,7 @@ class Call:
         "failure",
         "fields",
         "files",
+        "group_id",
         "headers",
         "in_finalizer",
         "keeps_base64",
@@ -50,6 +52,7 @@ class Call:
         "output_size",
         "passed",
         "pid",
+        "prompt",
         "raw_encoded",
         "receipt",
         "request_body",
@@ -82,6 +85,8 @@ class Call:
         self.receipt = receipt
         self.tags = tags
         self.metadata = metadata or {}
+        self.group_id: int | None = None
+        self.prompt: PromptLink | None = None
         self.claimed = False
         self.sampled = True
         self.shared = False

@@ -249,6 +249,7 @@ class Capture:
         tags, metadata = _scope.merged(self._tags, self._metadata, extra)
         name, receipt = _scope.announced() or (name, Receipt(self._urge))
         call = Call(name, kind, self._sink, receipt, tags, metadata)
+        call.group_id, call.prompt = _scope.linked()
         _scope.hand_out(receipt)
         return call
 

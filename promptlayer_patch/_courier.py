@@ -12,16 +12,17 @@ import time
 import weakref
 from collections.abc import Callable
 from contextlib import nullcontext
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from promptlayer_patch._circuit import Circuit
 from promptlayer_patch._guard import quietly, report, warn_once
-from promptlayer_patch._lanes import Lane
+from promptlayer_patch._lane import Lane
 from promptlayer_patch._outbox import Item, Unusable
-from promptlayer_patch._parcels import Counts, log_troubles, wait_before
+from promptlayer_patch._parcels import Counts, Load, NotYet, PendingAnnotation, log_troubles, wait_before
 from promptlayer_patch._spooling import LEFT, Spooling
-from promptlayer_patch.records import Delivered, Delivery, Rejected, TryLater
+from promptlayer_patch.annotations import Annotation
+from promptlayer_patch.records import Delivered, Delivery, Record, Rejected, TryLater
 
 if TYPE_CHECKING:
     from promptlayer_patch.exporters import Exporter
@@ -251,7 +252,7 @@ class Courier:
             if item.unreadable is not None:
                 delivery = Rejected(item.unreadable)
             else:
-                delivery = lane.export([item.record])[0]
+                delivery = lane.export([_load_of(item)])[0]
             log_troubles([delivery])
         finally:
             self._book(state, item, delivery, began_at_the_end)
@@ -268,6 +269,8 @@ class Courier:
             counts = state.counts
             match delivery:
                 case _ if settled is None:
+                    circuit.gave_up(item.key)
+                case NotYet():
                     circuit.gave_up(item.key)
                 case TryLater(after_s, reason, refuses_key):
                     counts.retried += own
@@ -299,11 +302,17 @@ class Courier:
                 return None
             match delivery:
                 case TryLater(after_s, _, refuses_key):
-                    item.attempts += 1
+                    item.attempts += not isinstance(delivery, NotYet)
                     if refuses_key:
                         quietly("marking the outbox", spooling.key_was_refused, item)
                     quietly("putting off", spooling.put_off, item, wait_before(item.attempts, after_s))
                 case Delivered(request_id):
+                    if item.spool is not None and item.spool.on_disk:
+                        # Before the spool forgets it: an annotation that is put meanwhile asks for the
+                        # outcome, or else finds the request still there.
+                        quietly("settling a receipt", spooling.outcomes.settle, item.key, delivery)
+                    if isinstance(item.load, Annotation):
+                        request_id = item.request_id
                     quietly("forgetting what was delivered", spooling.delivered, item, request_id)
                 case Rejected(reason):
                     return [item, *spooling.reject(item, reason)]
@@ -318,3 +327,10 @@ class Courier:
 def _asked(after_s: object) -> float | None:
     """What a destination asked for, if that is a time."""
     return float(after_s) if isinstance(after_s, (int, float)) and after_s >= 0 else None
+
+
+def _load_of(item: Item) -> Load:
+    if isinstance(item.load, Record):
+        return item.load
+    item.look_up()
+    return PendingAnnotation(replace(item.load, request_id=item.request_id), item.known)

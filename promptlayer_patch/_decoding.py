@@ -56,6 +56,8 @@ def record_of(call: Call) -> Record:
         provider_request_id=header(call.headers, "x-request-id") or None,
         tags=call.tags,
         metadata=call.metadata,
+        group_id=call.group_id,
+        prompt=call.prompt,
         sdk_version=getattr(sys.modules.get("openai._version"), "__version__", None),
         shortened_from=call.left_out + call.size if call.left_out else None,
     )

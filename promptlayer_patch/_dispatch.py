@@ -10,15 +10,13 @@ from typing import TYPE_CHECKING
 
 from promptlayer_patch._courier import Courier
 from promptlayer_patch._guard import log, quietly
-from promptlayer_patch._lanes import Lanes
 from promptlayer_patch._outcomes import Settle
-from promptlayer_patch._parcels import FinishedCall, Stats
+from promptlayer_patch._parcels import Cargo, Load, PendingAnnotation, Stats
 from promptlayer_patch._spooling import Spooling
 from promptlayer_patch._worker import Worker
-from promptlayer_patch.records import Delivered, Delivery, Record, Rejected
+from promptlayer_patch.records import Delivered, Delivery, Outcome
 
 if TYPE_CHECKING:
-    from promptlayer_patch._call import Call
     from promptlayer_patch.exporters import Exporter
 
 _COMMIT_LINGER_S = 0.004
@@ -36,7 +34,7 @@ class Dispatch:
         spooling: Spooling,
         open_exporter: Callable[[], Exporter],
         connections: int,
-        decode: Callable[[Call | FinishedCall], Record],
+        decode: Callable[[Cargo], Load],
         *,
         max_records: int,
         max_bytes: int,
@@ -47,7 +45,7 @@ class Dispatch:
         self._place = place
         self._courier = Courier(spooling, open_exporter, connections)
         self._worker = Worker(
-            Lanes(lambda: _IntoOutbox(spooling), alone=True),
+            _IntoOutbox(spooling),
             decode,
             max_records=max_records,
             max_bytes=max_bytes,
@@ -55,10 +53,13 @@ class Dispatch:
             batch=_COMMIT_BATCH,
         )
 
-    def put(self, call: Call | FinishedCall, settle: Settle, *, may_start: bool) -> None:
-        key = call.receipt.record_id
-        self._spooling.outcomes.expect(key, settle)
-        self._worker.put(call, partial(self._left_queue, key), may_start=may_start)
+    def put(self, cargo: Cargo, settle: Settle, *, may_start: bool) -> None:
+        if isinstance(cargo, PendingAnnotation):
+            key = cargo.annotation.id  # nobody waits for what becomes of it
+        else:
+            key = cargo.receipt.record_id
+            self._spooling.outcomes.expect(key, settle)
+        self._worker.put(cargo, partial(self._left_queue, key), may_start=may_start)
 
     def is_entered(self) -> bool:
         return self._worker.is_entered() or self._spooling.is_entered()
@@ -124,7 +125,7 @@ class Dispatch:
         self._worker.flush(max(timeout_s, _COMMIT_TIMEOUT_S))
         return self._worker.end(0.0)
 
-    def _left_queue(self, key: str, outcome: Delivered | Rejected) -> None:
+    def _left_queue(self, key: str, outcome: Outcome) -> None:
         if isinstance(outcome, Delivered):
             if self._spooling.publish():
                 self._courier.nudge()
@@ -133,13 +134,16 @@ class Dispatch:
 
 
 class _IntoOutbox:
-    """The worker's exporter: committed is delivered, as far as the queue is concerned."""
+    """Where the worker puts everything: committed is delivered, as far as the queue is concerned."""
 
     def __init__(self, spooling: Spooling) -> None:
         self._spooling = spooling
 
-    def export(self, batch: Sequence[Record]) -> list[Delivery]:
-        return self._spooling.put(batch)
+    def export(self, loads: Sequence[Load]) -> list[Delivery]:
+        return self._spooling.put(loads)
 
     def close(self) -> None:
         """The courier closes the outbox."""
+
+    def forget(self) -> None:
+        """So it does in a forked child."""

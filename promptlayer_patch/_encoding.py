@@ -1,4 +1,4 @@
-"""A `Record` as bytes and back, for whoever keeps records on disk."""
+"""A `Record` or an `Annotation` as bytes and back, for whoever keeps them on disk."""
 
 from __future__ import annotations
 
@@ -7,29 +7,44 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from promptlayer_patch.annotations import Annotation, GroupLink, MetadataUpdate, PromptLink, Score
 from promptlayer_patch.records import Ending, Failure, Record
 
 _FIELDS = tuple(field.name for field in dataclasses.fields(Record))
+_CONTENTS = {"score": Score, "metadata": MetadataUpdate, "prompt": PromptLink, "group": GroupLink}
+_PLAIN = (Failure, *_CONTENTS.values())
+_NAMES = {kind: name for name, kind in _CONTENTS.items()}
 
 
-def encoded(record: Record) -> bytes:
-    """`record` as JSON. Raises `ValueError` or `RecursionError` for what JSON cannot hold: a cycle."""
-    data = {name: getattr(record, name) for name in _FIELDS}
+def encoded(load: Record | Annotation) -> bytes:
+    """`load` as JSON. Raises `ValueError` or `RecursionError` for what JSON cannot hold: a cycle."""
+    if isinstance(load, Annotation):
+        data = {**_fields(load), "annotation": _NAMES[type(load.content)]}
+    else:
+        data = {name: getattr(load, name) for name in _FIELDS}
     text = json.dumps(data, default=_simpler, ensure_ascii=False, separators=(",", ":"))
     # surrogatepass, and not JSON's \u escapes: two lone halves next to each other would come back as one
     # character.
     return text.encode("utf-8", "surrogatepass")
 
 
+def decoded_load(body: bytes) -> Record | Annotation:
+    """What `encoded` was given."""
+    data = _data(body)
+    if "annotation" in data:
+        content = _CONTENTS[data.pop("annotation")](**data.pop("content"))
+        return Annotation(content=content, **data)
+    return _record(data)
+
+
 def decoded(body: bytes) -> Record:
-    """The record that `encoded` was given; fields that an older version did not know have their default."""
-    data = json.loads(body.decode("utf-8", "surrogatepass"))
-    fields = {name: data[name] for name in _FIELDS if name in data}
-    fields["tags"] = tuple(fields["tags"])
-    fields["ending"] = Ending(fields["ending"])
-    if fields["error"] is not None:
-        fields["error"] = Failure(**fields["error"])
-    return Record(**fields)
+    """The record that `encoded` was given."""
+    return _record(_data(body))
+
+
+def kind_of(annotation: Annotation) -> str:
+    """One word for what an annotation says."""
+    return _NAMES[type(annotation.content)]
 
 
 def string(value: object) -> str:
@@ -44,6 +59,28 @@ def _simpler(value: object) -> Any:
     """What JSON does not know, as something it does."""
     if isinstance(value, Mapping):
         return dict(value)
-    if isinstance(value, Failure):
-        return dataclasses.asdict(value)
+    if isinstance(value, _PLAIN):
+        return _fields(value)
     return string(value)
+
+
+def _fields(value: Any) -> dict[str, Any]:
+    # Not `asdict`: it copies all the way down, and fails over what cannot be copied.
+    return {field.name: getattr(value, field.name) for field in dataclasses.fields(value)}
+
+
+def _data(body: bytes) -> dict[str, Any]:
+    data: dict[str, Any] = json.loads(body.decode("utf-8", "surrogatepass"))
+    return data
+
+
+def _record(data: Mapping[str, Any]) -> Record:
+    """Fields that an older version did not know have their default."""
+    fields = {name: data[name] for name in _FIELDS if name in data}
+    fields["tags"] = tuple(fields["tags"])
+    fields["ending"] = Ending(fields["ending"])
+    if fields["error"] is not None:
+        fields["error"] = Failure(**fields["error"])
+    if fields.get("prompt") is not None:
+        fields["prompt"] = PromptLink(**fields["prompt"])
+    return Record(**fields)

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from promptlayer_patch._capture import Capture
     from promptlayer_patch._patching import Patcher
     from promptlayer_patch._signals import Terminations
+    from promptlayer_patch.annotations import Content
     from promptlayer_patch.records import Receipt, Record
 
 
@@ -173,6 +174,14 @@ def submit(record: Record, receipt: Receipt) -> None:
         receipt.settle(LOST)
 
 
+def annotate(target: Receipt | int, content: Content) -> None:
+    """Send what is said about a request after it; to where the environment says, if nothing is installed."""
+    try:
+        _process.annotate(target, content)
+    except Exception as fault:
+        report("sending an annotation", fault)
+
+
 class _Process:
     """What is installed in this process."""
 
@@ -227,7 +236,17 @@ class _Process:
             tags, metadata = _scope.merged(settings.tags, settings.metadata, record.tags)
             _scope.hand_out(receipt)
             record = replace(record, tags=tags, metadata={**metadata, **record.metadata})
-            pipeline.put(FinishedCall(record, receipt, size=1024 + content_size(record)))
+            group, prompt = _scope.linked()
+            record = replace(record, group_id=record.group_id or group, prompt=record.prompt or prompt)
+            self._hand_over(pipeline, FinishedCall(record, receipt, size=1024 + content_size(record)))
+
+    def annotate(self, target: Receipt | int, content: Content) -> None:
+        if self.pipeline is None:
+            # The ids are those of where records went last.
+            last = self._settings if self._settings.to else _checked_settings(read_settings())
+            self.install(last, only_asked=True)
+        if self.pipeline is not None:
+            self.pipeline.annotate(target, content)
 
     def put(self, generation: int, call: Call) -> None:
         """Hand a finished call to what is installed now, if there was no `uninstall()` since it began."""
@@ -237,7 +256,13 @@ class _Process:
         elif not call.sampled and not _is_kept_error(call, self._settings.sample_errors):
             call.receipt.settle(Rejected(_NOT_SAMPLED))
         else:
-            pipeline.put(call)
+            self._hand_over(pipeline, call)
+
+    @staticmethod
+    def _hand_over(pipeline: Pipeline, call: Call | FinishedCall) -> None:
+        pipeline.put(call)
+        if call.prompt is not None and not call.prompt.is_exact:
+            pipeline.annotate(call.receipt, call.prompt)
 
     def urge(self) -> None:
         pipeline = self.pipeline

@@ -6,9 +6,8 @@ import weakref
 from collections.abc import Callable
 from typing import TypeAlias
 
-from promptlayer_patch.records import Delivered, Receipt, Rejected
+from promptlayer_patch.records import Outcome, Receipt
 
-Outcome: TypeAlias = Delivered | Rejected
 Settle: TypeAlias = Callable[[Outcome], None]
 
 

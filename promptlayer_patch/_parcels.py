@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import random
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, TypeAlias
 
 from promptlayer_patch._guard import warn_once
-from promptlayer_patch.records import Delivered, Delivery, Receipt, Record, Rejected, TryLater
+from promptlayer_patch.annotations import Annotation, PromptLink
+from promptlayer_patch.records import Delivered, Delivery, Outcome, Receipt, Record, Rejected, TryLater
 
 if TYPE_CHECKING:
     from promptlayer_patch._call import Call
@@ -21,13 +22,13 @@ _LONGEST_ASKED_WAIT_S = 3600.0
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """What became of the records so far.
+    """What became of the records and annotations so far.
 
     At any moment recorded = delivered + queued + outbox + rejected + dropped.
     """
 
     recorded: int = 0
-    """Calls handed to the queue."""
+    """Calls and annotations handed to the queue."""
     delivered: int = 0
     queued: int = 0
     """In memory, waiting for their first or their next delivery."""
@@ -43,6 +44,8 @@ class Stats:
     """Records whose content was shortened to fit."""
     adopted: int = 0
     """Delivered for processes that had ended before; counted in nothing else."""
+    annotations: int = 0
+    """How many of `recorded` are scores, metadata, prompts and groups for a request."""
 
     def __add__(self, other: Stats) -> Stats:
         return Stats(*(getattr(self, name) + getattr(other, name) for name in self.__slots__))
@@ -79,19 +82,63 @@ class FinishedCall:
     shared: bool = False
     in_finalizer: bool = False
 
+    @property
+    def prompt(self) -> PromptLink | None:
+        return self.record.prompt
+
     def lighten(self) -> bool:
         """Its content belongs to whoever made it."""
         return False
 
 
 @dataclass(slots=True)
-class Parcel:
-    """A finished call on its way to one destination."""
+class PendingAnnotation:
+    """An annotation under way to one destination, in the place of a `Call`."""
 
-    call: Call | FinishedCall
-    settle: Callable[[Delivered | Rejected], None]
+    annotation: Annotation
+    known: Callable[[], Outcome | None] | None = None
+    """What became of its request there, as far as it is known."""
+    size: int = 1024
+    in_finalizer: bool = False
+
+    def lighten(self) -> bool:
+        """There is nothing large in it."""
+        return False
+
+    def resolved(self) -> Annotation | Delivery:
+        """With the id of its request; or what becomes of it without."""
+        if self.annotation.request_id is not None:
+            return self.annotation
+        match self.known() if self.known is not None else Rejected("it was not delivered from here"):
+            case Delivered(request_id):
+                return replace(self.annotation, request_id=request_id)
+            case Rejected(reason):
+                return Rejected(f"an annotation has no request: {reason}")
+            case _:
+                return NotYet()
+
+
+@dataclass(frozen=True, slots=True)
+class NotYet(TryLater):
+    """Nothing went wrong: what it belongs to is still under way."""
+
+    after_s: float | None = 0.1
+
+
+Cargo: TypeAlias = "Call | FinishedCall | PendingAnnotation"
+"""What is handed to a destination."""
+Load: TypeAlias = Record | PendingAnnotation
+"""What it is on the worker's thread."""
+
+
+@dataclass(slots=True)
+class Parcel:
+    """A finished call or an annotation on its way to one destination."""
+
+    cargo: Cargo
+    settle: Callable[[Outcome], None]
     size: int
-    record: Record | None = None
+    load: Load | None = None
     attempts: int = 0
     due: float = 0.0
 
@@ -107,8 +154,8 @@ def wait_before(attempt: int, after_s: object) -> float:
 def log_troubles(deliveries: Sequence[Delivery]) -> None:
     for delivery in deliveries:
         match delivery:
-            case Dropped():
-                pass  # said by who dropped it
+            case Dropped() | NotYet():
+                pass  # said by who dropped it; nothing to be said
             case Rejected(reason):
                 warn_once(f"rejected: {reason}", "a record was rejected: %s", reason)
             case TryLater(reason=reason):

@@ -3,28 +3,35 @@
 from __future__ import annotations
 
 import time
+from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from typing import TYPE_CHECKING, TypeAlias
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from promptlayer_patch._dispatch import Dispatch
-from promptlayer_patch._lanes import Lanes
+from promptlayer_patch._guard import warn_once
+from promptlayer_patch._lane import Lane
 from promptlayer_patch._outbox import Address, OutboxDirectory
-from promptlayer_patch._parcels import FinishedCall, Stats
+from promptlayer_patch._parcels import Cargo, FinishedCall, Load, PendingAnnotation, Stats
 from promptlayer_patch._room import Room
 from promptlayer_patch._settings import Destination, Settings, shown_url
 from promptlayer_patch._spooling import Spooling
 from promptlayer_patch._worker import Worker
-from promptlayer_patch.exporters import Remote, open_exporter, remote
-from promptlayer_patch.records import Delivered, Receipt, Rejected
+from promptlayer_patch.annotations import Annotation, Content
+from promptlayer_patch.exporters import Remote, assigns_ids, open_exporter, remote
+from promptlayer_patch.records import Delivered, Outcome, Receipt, Rejected, new_record_id
 
 if TYPE_CHECKING:
     from promptlayer_patch._call import Call
     from promptlayer_patch.exporters import Exporter
-    from promptlayer_patch.records import Record
 
+_LATEST = 1000
+"""Of so many request ids more is known than the number."""
 _LOG_BYTES = 4 * 1024 * 1024 + 256 * 1024
 
 Way: TypeAlias = Worker | Dispatch
+T = TypeVar("T")
 
 
 class Pipeline:
@@ -38,16 +45,63 @@ class Pipeline:
             _way(destination, settings, decode)
             for destination, decode in zip(settings.to, self._decodes, strict=True)
         ]
+        self._numbering = next((at for at, one in enumerate(settings.to) if assigns_ids(one)), 0)
+        """The destination whose ids are meant where nobody knows better: the first that gives any."""
+        self._issued: OrderedDict[int, int] = OrderedDict()
+        """Which destination has given an id lately, where there are several."""
+        self._latest: OrderedDict[int, str] = OrderedDict()
+        """Which annotation was the last that a request got by its id."""
 
     def put(self, call: Call | FinishedCall) -> None:
-        settle = call.receipt.settle
-        if len(self._ways) > 1:
+        receipt, may_start = call.receipt, not call.in_finalizer
+        if len(self._ways) == 1:
+            self._ways[0].put(call, receipt.settle, may_start=may_start)
+        else:
             call.shared = True
-            settle = _Votes(call.receipt, len(self._ways)).settle
-        for way in self._ways:
-            way.put(call, settle, may_start=not call.in_finalizer)
-        if self._ends_at is not None and not call.in_finalizer:
+            receipt.outcomes = [None] * len(self._ways)
+            votes = _Votes(receipt, self._issued)
+            for at, way in enumerate(self._ways):
+                way.put(call, partial(votes.settle, at), may_start=may_start)
+        receipt.file(may_start=may_start)
+        if self._ends_at is not None and may_start:
             self.end()
+
+    def annotate(self, target: Receipt | int, content: Content) -> None:
+        """Send `content` after the request of a receipt, or to the request that has this id."""
+        number = new_record_id()
+        if isinstance(target, int):
+            annotation = Annotation(
+                id=number, content=content, request_id=target, after=self._before(target, number)
+            )
+            way = self._ways[self._issued.get(target, self._numbering)]
+            way.put(PendingAnnotation(annotation), _tell_nobody, may_start=True)
+        else:
+            annotation = Annotation(
+                id=number, content=content, record_id=target.record_id, after=target.last_annotation
+            )
+            target.last_annotation = number
+            target.when_filed(partial(self._send_after, target, annotation))
+        if self._ends_at is not None:
+            self.end()
+
+    def _before(self, request_id: int, number: str) -> str | None:
+        """The annotation that this request got before, if that was lately."""
+        before = self._latest.pop(request_id, None)
+        _remember(self._latest, request_id, number)
+        return before
+
+    def _send_after(self, receipt: Receipt, annotation: Annotation, may_start: bool) -> None:
+        for at, way in enumerate(self._ways):
+            known = partial(receipt.outcome_at, at)
+            outcome = known()
+            if isinstance(outcome, Rejected):
+                warn_once(
+                    f"annotation: {outcome.reason}",
+                    "an annotation was dropped, its request was not recorded: %s",
+                    outcome.reason,
+                )
+            else:
+                way.put(PendingAnnotation(annotation, known), _tell_nobody, may_start=may_start)
 
     def urge(self) -> None:
         for way in self._ways:
@@ -83,43 +137,56 @@ class Pipeline:
 class _Votes:
     """Settles one receipt from several destinations: by the first id, or when the last has answered."""
 
-    def __init__(self, receipt: Receipt, destinations: int) -> None:
+    def __init__(self, receipt: Receipt, issued: OrderedDict[int, int]) -> None:
         self._receipt = receipt
-        # Popped instead of counted down under a lock, which a forked child could inherit locked.
-        self._missing = [None] * destinations
+        self._issued = issued
 
-    def settle(self, outcome: Delivered | Rejected) -> None:
-        self._missing.pop()
-        if not self._missing or (isinstance(outcome, Delivered) and outcome.request_id is not None):
+    def settle(self, destination: int, outcome: Outcome) -> None:
+        outcomes = self._receipt.outcomes
+        outcomes[destination] = outcome
+        if isinstance(outcome, Delivered) and outcome.request_id is not None:
+            if not self._receipt.done:
+                _remember(self._issued, outcome.request_id, destination)
+            self._receipt.settle(outcome)
+        elif None not in outcomes:
             self._receipt.settle(outcome)
 
 
+def _remember(latest: OrderedDict[int, T], key: int, value: T) -> None:
+    latest[key] = value
+    if len(latest) > _LATEST:
+        latest.popitem(last=False)
+
+
+def _tell_nobody(_: Outcome) -> None: ...
+
+
 class _Decode:
-    """Makes the record of a call, and of the record what may be kept of it."""
+    """Makes the record of a call, and of records and annotations what may be kept of them."""
 
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self.shortened = 0
 
-    def __call__(self, call: Call | FinishedCall) -> Record:
+    def __call__(self, cargo: Cargo) -> Load:
         # Imported by now, together with what captures.
         from promptlayer_patch._decoding import record_of
-        from promptlayer_patch._refining import refined
+        from promptlayer_patch._refining import refined, refined_annotation
 
-        record = call.record if isinstance(call, FinishedCall) else record_of(call)
+        if isinstance(cargo, PendingAnnotation):
+            return replace(cargo, annotation=refined_annotation(cargo.annotation, self._settings))
+        record = cargo.record if isinstance(cargo, FinishedCall) else record_of(cargo)
         record = refined(record, self._settings)
         self.shortened += record.shortened_from is not None
         return record
 
 
-def _way(
-    destination: Destination, settings: Settings, decode: Callable[[Call | FinishedCall], Record]
-) -> Way:
+def _way(destination: Destination, settings: Settings, decode: Callable[[Cargo], Load]) -> Way:
     found = remote(destination, settings)
     opener = _opener(destination, settings)
     if found is None:
         return Worker(
-            Lanes(opener, alone=not isinstance(destination, str)),
+            Lane(opener),
             decode,
             max_records=settings.queue_max_records,
             max_bytes=settings.queue_max_bytes,

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
+from typing import Any
 
 from promptlayer_patch._content import without_content
 from promptlayer_patch._guard import report
@@ -11,6 +13,7 @@ from promptlayer_patch._redaction import redacted
 from promptlayer_patch._rewriting import emptied
 from promptlayer_patch._settings import Settings
 from promptlayer_patch._shortening import shortened
+from promptlayer_patch.annotations import Annotation, MetadataUpdate, PromptLink
 from promptlayer_patch.records import Record
 
 
@@ -31,4 +34,31 @@ def refined(record: Record, settings: Settings) -> Record:
         except Exception as fault:
             report("refining a record", fault)
             record = emptied(record, "it could not be refined")
+    if record.prompt is not None:
+        record = replace(record, prompt=_refined_link(record.prompt, settings))
     return record
+
+
+def refined_annotation(annotation: Annotation, settings: Settings) -> Annotation:
+    """`annotation` without what must not be told. Never raises."""
+    content = annotation.content
+    if isinstance(content, PromptLink):
+        content = _refined_link(content, settings)
+    elif isinstance(content, MetadataUpdate):
+        metadata = _refined_values(content.metadata, settings)
+        content = MetadataUpdate({key: str(value) for key, value in metadata.items()})
+    else:
+        return annotation
+    return replace(annotation, content=content)
+
+
+def _refined_link(link: PromptLink, settings: Settings) -> PromptLink:
+    variables = _refined_values(link.variables, settings) if settings.capture_content else {}
+    return replace(link, variables=variables)
+
+
+def _refined_values(values: Mapping[str, Any], settings: Settings) -> Mapping[str, Any]:
+    """What the rules for a request leave of `values`, under the same keys."""
+    # A record of its own, since every rule is one for records.
+    as_record = Record(id="", function_name="", request=dict(values))
+    return refined(as_record, replace(settings, capture_content=True)).request

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from promptlayer_patch._outbox.items import PAGE, Item
+from promptlayer_patch._parcels import Load, PendingAnnotation
 from promptlayer_patch._shortening import shortened
-from promptlayer_patch.records import Record
 
 _FILLING = ((0.9, 2 * 1024), (0.75, 32 * 1024))
 """From which part of the room on a record may be how large, the fullest first."""
@@ -20,18 +20,20 @@ class Room:
     records: int
     size: int
 
-    def fitted(self, record: Record, used: int) -> Item:
-        """The record as an item, no larger than what is left of the room suggests.
+    def fitted(self, load: Load, used: int) -> Item:
+        """The load as an item, no larger than what is left of the room suggests.
 
         Raises `ValueError` or `RecursionError` if it cannot be encoded.
         """
-        item, left = Item.of(record), self.size - used
+        if isinstance(load, PendingAnnotation):
+            return Item.of(load.annotation, known=load.known)
+        item, left = Item.of(load), self.size - used
         limit = next((limit for part, limit in _FILLING if used / self.size >= part), None)
         if item.size > left:
             limit = _FILLING[0][1]
         if limit is None or len(item.body) <= limit or left < PAGE:
             return item  # it fits, or nothing would
-        return Item.of(shortened(record, limit))
+        return Item.of(shortened(load, limit))
 
     def fitting(self, items: Sequence[Item], count: int, used: int) -> list[Item]:
         """As many of the items as there is room for beside what is there, the first ones first."""

@@ -14,7 +14,9 @@ from collections.abc import AsyncGenerator, Callable, Generator, Iterable, Mappi
 from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar, cast
 
+from promptlayer_patch._annotating import checked_id, checked_prompt
 from promptlayer_patch._settings import checked_metadata, checked_tags
+from promptlayer_patch.annotations import PromptLink
 from promptlayer_patch.errors import RequestIdUnavailable
 from promptlayer_patch.records import Receipt, Rejected
 
@@ -31,19 +33,42 @@ class scope:
             client.chat.completions.create(...)
         calls.request_id()
 
-    Scopes nest: tags add up in order without repeats, and the inner metadata wins. A scope follows asyncio
-    tasks and `asyncio.to_thread`; take it to a thread of your own with `scope.bind(function)`. It is also a
-    decorator for functions, coroutine functions and generators of both kinds (there it holds while the
-    generator runs, not while its consumer does).
+    `group` is the id of a group that every request of the block is put into. `prompt` is the template of the
+    registry that they are made from: its name, `(name, version)`, `(name, label)`, or what `templates.get`
+    returned, which links its variables too.
 
-    Raises `InvalidArgument` when `tags` is not a list of strings or `metadata` not a mapping of strings.
+    Scopes nest: tags add up in order without repeats; the inner metadata, group and prompt win. A scope
+    follows asyncio tasks and `asyncio.to_thread`; take it to a thread of your own with
+    `scope.bind(function)`. It is also a decorator for functions, coroutine functions and generators of both
+    kinds (there it holds while the generator runs, not while its consumer does).
+
+    Raises `InvalidArgument` when `tags` is not a list of strings, `metadata` not a mapping of strings,
+    `group` no id or `prompt` no prompt.
     """
 
-    __slots__ = ("_announced", "_asks", "_metadata", "_silent", "_tags", "receipts")
+    __slots__ = (
+        "_announced",
+        "_asks",
+        "_group",
+        "_metadata",
+        "_prompt",
+        "_silent",
+        "_tags",
+        "receipts",
+    )
 
-    def __init__(self, *, tags: Iterable[str] = (), metadata: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        *,
+        tags: Iterable[str] = (),
+        metadata: Mapping[str, str] | None = None,
+        group: int | None = None,
+        prompt: Any = None,
+    ) -> None:
         self._tags = checked_tags("tags", tags)
         self._metadata = checked_metadata("metadata", metadata)
+        self._group = None if group is None else checked_id("group", group)
+        self._prompt = None if prompt is None else checked_prompt("prompt", prompt)
         self._silent = False
         self._asks = False
         self._announced: list[tuple[str, Receipt]] = []
@@ -120,7 +145,7 @@ class scope:
         return cast(Callable[P, R], _decorated(function, self._again))
 
     def _again(self) -> scope:
-        again = scope(tags=self._tags, metadata=self._metadata)
+        again = scope(tags=self._tags, metadata=self._metadata, group=self._group, prompt=self._prompt)
         again._silent, again._asks = self._silent, self._asks
         return again
 
@@ -183,6 +208,15 @@ def merged(
         all_metadata.update(one._metadata)
     all_tags.update(dict.fromkeys(extra))
     return tuple(all_tags), all_metadata
+
+
+def linked() -> tuple[int | None, PromptLink | None]:
+    """The group and the prompt that hold here: those of the innermost scope that has one."""
+    group, prompt = None, None
+    for one in _open.get():
+        group = group if one._group is None else one._group
+        prompt = prompt if one._prompt is None else one._prompt
+    return group, prompt
 
 
 def hand_out(receipt: Receipt) -> None:

@@ -19,8 +19,9 @@ from promptlayer_patch._outbox import (
     Unusable,
 )
 from promptlayer_patch._outcomes import Outcomes
-from promptlayer_patch._parcels import Dropped
+from promptlayer_patch._parcels import Dropped, Load
 from promptlayer_patch._room import Room
+from promptlayer_patch.annotations import Annotation
 from promptlayer_patch.records import Delivered, Delivery, Record, Rejected
 
 if TYPE_CHECKING:
@@ -69,19 +70,23 @@ class Spooling:
         self._disk_again_at = self._look_around_at = 0.0
         self.shortened = 0
 
-    def put(self, records: Sequence[Record]) -> list[Delivery]:
+    def put(self, loads: Sequence[Load]) -> list[Delivery]:
         """Keep what there is room for: `Delivered` means that it is here, and waits for `publish`."""
         with self._lock:
             room, used = self._room()
             answers: list[Item | Rejected] = []
-            for record in records:
-                answers.append(answer := self._item_of(record, room, used))
+            for load in loads:
+                answers.append(answer := self._item_of(load, room, used))
                 used += answer.size if isinstance(answer, Item) else 0
             items = [answer for answer in answers if isinstance(answer, Item)]
-            kept = self._kept_on_disk(items) or self._kept_in_memory(items)
+            beside = [item for item in items if self._memory.holds(item.follows)]
+            others = [item for item in items if not self._memory.holds(item.follows)]
+            kept = self._kept_on_disk(others) or self._kept_in_memory(others)
+            if beside:  # what follows something in memory could not wait for it on disk
+                kept |= self._kept_in_memory(beside)
             self.shortened += sum(
-                item.record.shortened_from != record.shortened_from
-                for item, record in zip(answers, records, strict=True)
+                _is_shorter(item, load)
+                for item, load in zip(answers, loads, strict=True)
                 if isinstance(item, Item) and id(item) in kept
             )
         dropped = {id(item) for item in items if id(item) not in kept}
@@ -151,21 +156,31 @@ class Spooling:
         _spool_of(item).put_off(item, after_s)
 
     def reject(self, item: Item, reason: str) -> list[Item]:
-        """Set the item aside, and those that follow it, which are returned."""
-        followers: list[Item] = []
+        """Set the item aside, and the annotations of a request, which cannot go without it.
+
+        The latter are returned.
+        """
         spool = _spool_of(item)
-        try:
-            if self._directory is not None and spool.on_disk:
-                self._directory.rejected.add(
-                    [item], url=self._address.url, account=self._address.account, reason=reason
-                )
-        except Unusable as trouble:
-            warn_once("setting aside", "a rejected record could not be set aside: %s", trouble)
+        self._keep_rejected([item.addressed()], spool, reason)
+        if isinstance(item.load, Annotation):
+            spool.delivered(item, item.request_id)  # the next one of the same request may go all the same
+            return []
+        followers: list[Item] = []
         try:
             followers = spool.remove(item)
         except Unusable as trouble:
             warn_once("outbox", "the outbox cannot be written: %s", trouble)
+        self._keep_rejected(followers, spool, "its request was rejected")
         return followers
+
+    def _keep_rejected(self, items: Sequence[Item], spool: Spool, reason: str) -> None:
+        try:
+            if self._directory is not None and spool.on_disk and items:
+                self._directory.rejected.add(
+                    items, url=self._address.url, account=self._address.account, reason=reason
+                )
+        except Unusable as trouble:
+            warn_once("setting aside", "a rejected record could not be set aside: %s", trouble)
 
     def key_was_refused(self, item: Item) -> None:
         """Note in the outbox that its key is not accepted: the same program may deliver it with another."""
@@ -231,9 +246,9 @@ class Spooling:
         return None
 
     @staticmethod
-    def _item_of(record: Record, room: Room, used: int) -> Item | Rejected:
+    def _item_of(load: Load, room: Room, used: int) -> Item | Rejected:
         try:
-            return room.fitted(record, used)
+            return room.fitted(load, used)
         except (ValueError, RecursionError) as error:
             return Rejected(f"cannot be written as JSON: {type(error).__name__}")
 
@@ -313,3 +328,9 @@ def _spool_of(item: Item) -> Spool:
     if item.spool is None:
         raise Unusable("the item was taken from nowhere")
     return item.spool
+
+
+def _is_shorter(item: Item, load: Load) -> bool:
+    if isinstance(load, Record) and isinstance(item.load, Record):
+        return item.load.shortened_from != load.shortened_from
+    return False

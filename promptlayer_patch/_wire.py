@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+from promptlayer_patch.annotations import Content, GroupLink, MetadataUpdate, PromptLink, Score
 from promptlayer_patch.records import Ending, Record
 
 TRACK_REQUEST = "/track-request"
@@ -41,8 +42,29 @@ def track_request(record: Record) -> dict[str, Any]:
         "request_end_time": record.ended_at,
         "metadata": _metadata(record),
         "span_id": None,
+        **_links(record),
         **_status(record),
     }
+
+
+def annotation_request(content: Content, request_id: int) -> tuple[str, dict[str, Any]]:
+    """The path and the body, without the API key, of the POST that says `content` about a request."""
+    match content:
+        case Score(value, name):
+            named = {} if name is None else {"name": name}
+            return "/library-track-score", {"request_id": request_id, "score": value, **named}
+        case MetadataUpdate(metadata):
+            return "/library-track-metadata", {"request_id": request_id, "metadata": dict(metadata)}
+        case PromptLink(name, version, label, variables):
+            return "/library-track-prompt", {
+                "request_id": request_id,
+                "prompt_name": name,
+                "prompt_input_variables": dict(variables),
+                "version": version,
+                "label": label,
+            }
+        case GroupLink(group_id):
+            return "/track-group", {"request_id": request_id, "group_id": group_id}
 
 
 def encoded(body: dict[str, Any]) -> bytes:
@@ -76,6 +98,18 @@ def message_in(answer: Any) -> str:
             if answer.get(key):
                 return str(answer[key])
     return ""
+
+
+def _links(record: Record) -> dict[str, Any]:
+    """The group and the prompt of a request; a prompt that is known by name only is tracked afterwards."""
+    links: dict[str, Any] = {} if record.group_id is None else {"group_id": record.group_id}
+    if record.prompt is not None and record.prompt.is_exact:
+        links |= {
+            "prompt_id": record.prompt.id,
+            "prompt_version": record.prompt.version,
+            "prompt_input_variables": dict(record.prompt.variables),
+        }
+    return links
 
 
 def _function_name(record: Record) -> str:

@@ -12,16 +12,12 @@ import time
 import weakref
 from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
-from typing import TYPE_CHECKING
+from typing import Protocol
 
 from promptlayer_patch._backlog import Backlog
 from promptlayer_patch._guard import log, report, warn_once
-from promptlayer_patch._lanes import Lanes
-from promptlayer_patch._parcels import FinishedCall, Parcel, Stats, log_troubles
-from promptlayer_patch.records import Delivered, Delivery, Record, Rejected, TryLater
-
-if TYPE_CHECKING:
-    from promptlayer_patch._call import Call
+from promptlayer_patch._parcels import Cargo, Load, Parcel, PendingAnnotation, Stats, log_troubles
+from promptlayer_patch.records import Delivery, Outcome, Rejected, TryLater
 
 _BATCH = 64
 _LINGER_S = 0.05
@@ -30,16 +26,29 @@ _ENDED = "the process ended before it was delivered"
 _FORKED = "the call belongs to the process this one was forked from"
 
 
+class Sink(Protocol):
+    """Where the worker hands on what it takes from the queue."""
+
+    def export(self, loads: Sequence[Load]) -> list[Delivery]:
+        """A delivery for each of them, in order; never raises."""
+
+    def close(self) -> None:
+        """Let go of what is held; it is opened again by the next `export`."""
+
+    def forget(self) -> None:
+        """In a forked child: what is held is the parent's."""
+
+
 class Worker:
     """Delivers to one destination, from a thread of its own that starts with the first record.
 
-    `decode` turns a call into a record on that thread; `lanes` export from there and beside it.
+    `decode` turns what is put into what is exported, on that thread; `lane` exports there.
     """
 
     def __init__(
         self,
-        lanes: Lanes,
-        decode: Callable[[Call | FinishedCall], Record],
+        lane: Sink,
+        decode: Callable[[Cargo], Load],
         *,
         max_records: int,
         max_bytes: int,
@@ -47,7 +56,7 @@ class Worker:
         batch: int = _BATCH,
     ) -> None:
         """`linger_s` is how long a record may wait for company, `batch` how many are exported together."""
-        self._lanes = lanes
+        self._lane = lane
         self._batch = batch
         self._linger_s = linger_s
         self._decode = decode
@@ -70,17 +79,17 @@ class Worker:
         self._gave_up = False
         self._all_done: list[threading.Event] = []
 
-    def put(
-        self, call: Call | FinishedCall, settle: Callable[[Delivered | Rejected], None], *, may_start: bool
-    ) -> None:
-        """Queue a finished call; `settle` is told its outcome. Never blocks, drops it when the queue is full.
+    def put(self, cargo: Cargo, settle: Callable[[Outcome], None], *, may_start: bool) -> None:
+        """Queue a finished call or an annotation; `settle` is told its outcome.
+
+        Never blocks; drops it when the queue is full.
 
         With `may_start` false no thread is started: a garbage collection may run while the interpreter
         holds the lock that starting a thread needs.
         """
         with self._lock:
             closed = "promptlayer_patch was uninstalled" if self._closing else None
-            refusal = self._backlog.add(Parcel(call, settle, call.size), refusal=closed)
+            refusal = self._backlog.add(Parcel(cargo, settle, cargo.size), refusal=closed)
             ring = refusal is None and self._idle
             if ring:
                 self._idle = False
@@ -180,7 +189,7 @@ class Worker:
         except BaseException as fault:  # the next record starts a new thread
             report("delivering", fault)
         try:
-            self._lanes.close()
+            self._lane.close()
         except BaseException as fault:
             report("closing exporters", fault)
         with self._lock:
@@ -205,11 +214,11 @@ class Worker:
     def _deliver_batch(self) -> None:
         try:
             last_try = self._ending  # what is answered to a question from before is asked once more
-            batch = self._backlog.take(self._batch)
-            self._settle(batch, self._export(batch), last_try)
+            for part in _requests_first(self._backlog.take(self._batch)):
+                self._settle(part, self._export(part), last_try)
         except BaseException as fault:  # nobody but us runs here, and somebody may wait for this thread
             report("delivering", fault)
-            self._lanes.close()
+            self._lane.close()
             self._backlog.put_off()
 
     def _wait(self) -> bool:
@@ -244,14 +253,14 @@ class Worker:
     def _export(self, batch: Sequence[Parcel]) -> list[Delivery]:
         """Deliveries for `batch`, in order; a call that cannot be decoded does not hold back the others."""
         deliveries: list[Delivery | None] = [self._decoded(parcel) for parcel in batch]
-        records = [parcel.record for parcel in batch if parcel.record is not None]
-        exported = iter(self._lanes.export(records))
+        loads = [parcel.load for parcel in batch if parcel.load is not None]
+        exported = iter(self._lane.export(loads) if loads else ())
         return [next(exported) if delivery is None else delivery for delivery in deliveries]
 
     def _decoded(self, parcel: Parcel) -> Delivery | None:
-        if parcel.record is None:
+        if parcel.load is None:
             try:
-                parcel.record = self._decode(parcel.call)
+                parcel.load = self._decode(parcel.cargo)
             except BaseException as fault:  # data of the caller's may have a `__str__` that raises anything
                 report("decoding a call", fault)
                 return Rejected(f"could not be decoded: {type(fault).__name__}")
@@ -284,6 +293,13 @@ class Worker:
         """Start empty: the parent still has the backlog, and its threads do not exist here."""
         theirs = self._backlog.everything()
         self._begin_with(self._backlog.anew())
-        self._lanes.forget()
+        self._lane.forget()
         for parcel in theirs:
             parcel.settle(Rejected(_FORKED))
+
+
+def _requests_first(batch: Sequence[Parcel]) -> list[Sequence[Parcel]]:
+    """In parts to be settled one after the other: an annotation needs the id of its request."""
+    annotations = [parcel for parcel in batch if isinstance(parcel.cargo, PendingAnnotation)]
+    requests = [parcel for parcel in batch if not isinstance(parcel.cargo, PendingAnnotation)]
+    return [part for part in (requests, annotations) if part]

@@ -16,6 +16,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 from promptlayer_patch._guard import report
+from promptlayer_patch.annotations import PromptLink
 from promptlayer_patch.errors import RequestIdTimeout, RequestIdUnavailable
 
 if TYPE_CHECKING:
@@ -26,6 +27,7 @@ __all__ = [
     "Delivery",
     "Ending",
     "Failure",
+    "Outcome",
     "Receipt",
     "Record",
     "Rejected",
@@ -100,6 +102,10 @@ class Record:
     """OpenAI's `x-request-id`."""
     tags: tuple[str, ...] = ()
     metadata: Mapping[str, str] = field(default_factory=dict)
+    group_id: int | None = None
+    """PromptLayer's group that the request is put into."""
+    prompt: PromptLink | None = None
+    """The prompt template it was made from."""
     sdk: str = "openai-python"
     sdk_version: str | None = None
     shortened_from: int | None = None
@@ -144,6 +150,8 @@ class TryLater:
 
 
 Delivery: TypeAlias = Delivered | Rejected | TryLater
+Outcome: TypeAlias = Delivered | Rejected
+"""A delivery that nothing follows."""
 
 
 def new_record_id() -> str:
@@ -161,7 +169,17 @@ class Receipt:
     Whoever holds one may wait for the id, in a thread (`request_id`) or on an event loop (`arequest_id`).
     """
 
-    __slots__ = ("__weakref__", "_callbacks", "_outcome", "_urge", "record_id")
+    __slots__ = (
+        "__weakref__",
+        "_at_filing",
+        "_callbacks",
+        "_filed",
+        "_outcome",
+        "_urge",
+        "last_annotation",
+        "outcomes",
+        "record_id",
+    )
 
     def __init__(self, urge: Callable[[], object] | None = None) -> None:
         self.record_id = new_record_id()
@@ -169,6 +187,12 @@ class Receipt:
         self._urge = urge
         self._outcome: Delivered | Rejected | None = None
         self._callbacks: list[Callable[[], object]] = []
+        self._filed = False
+        self._at_filing: list[Callable[[bool], object]] = []
+        self.outcomes: list[Outcome | None] = []
+        """What became of the request at each destination, where there are several."""
+        self.last_annotation: str | None = None
+        """Id of the last annotation that was made through this receipt."""
 
     @property
     def done(self) -> bool:
@@ -215,16 +239,43 @@ class Receipt:
         if self._outcome is not None:
             self._call_back()
 
-    def settle(self, outcome: Delivered | Rejected) -> None:
+    def settle(self, outcome: Outcome) -> None:
         """Record what became of the request. The first outcome stands."""
         if self._outcome is None:
             self._outcome = outcome
+            self.file(may_start=False)
             self._call_back()
+
+    def outcome_at(self, destination: int) -> Outcome | None:
+        """What became of the request at the destination of this number, as far as it is known."""
+        return self.outcomes[destination] if destination < len(self.outcomes) else self._outcome
+
+    def when_filed(self, callback: Callable[[bool], object]) -> None:
+        """Call `callback(may_start)` once the record has been handed over for delivery, or never will be.
+
+        It is told whether it may start a thread: not under a garbage collection.
+        """
+        self._at_filing.append(callback)  # then look, as in `when_done`
+        if self._filed:
+            self.file(may_start=True)
+
+    def file(self, *, may_start: bool) -> None:
+        """The record has been handed over for delivery."""
+        self._filed = True
+        while self._at_filing:
+            try:
+                callback = self._at_filing.pop(0)
+            except IndexError:
+                break  # another thread took the last one
+            try:
+                callback(may_start)
+            except Exception as fault:
+                report("sending an annotation", fault)
 
     def _call_back(self) -> None:
         while self._callbacks:
             try:
-                callback = self._callbacks.pop()
+                callback = self._callbacks.pop(0)
             except IndexError:
                 break  # another thread took the last one
             try:

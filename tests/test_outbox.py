@@ -138,6 +138,8 @@ class Session:
     spool: Any
     kept: dict[str, Kept]
     """In order of arrival."""
+    news: bool = False
+    """Whether something was put since the last `publish`."""
     published: set[str] = field(default_factory=set)
     seen: set[str] = field(default_factory=set)
     """Taken before in this session, or looked at and held back."""
@@ -147,12 +149,13 @@ class Session:
 
     def put(self, many: list[Item]) -> None:
         self.spool.put(many)
+        self.news = True
         self.kept |= {one.key: Kept(one, one.follows) for one in many}
 
     def publish(self) -> None:
-        news = self.kept.keys() - self.published
-        assert self.spool.publish() == bool(news)
-        self.published |= news
+        assert self.spool.publish() == self.news
+        self.news = False
+        self.published |= self.kept.keys()
 
     def is_held_back(self, key: str) -> bool:
         return self.kept[key].follows in self.kept
@@ -204,7 +207,10 @@ class Session:
             self.waiting.add(key)
 
     def reject(self, key: str) -> list[str]:
-        following = [other for other, one in self.kept.items() if one.follows == key]
+        following = [key]
+        for gone in following:
+            following += [other for other, one in self.kept.items() if one.follows == gone]
+        following.remove(key)
         assert sorted(keys(self.spool.remove(self.taken.pop(key)))) == sorted(following)
         for gone in (key, *following):
             self._forget(gone)
@@ -263,8 +269,8 @@ class Processes(RuleBasedStateMachine):
         if "own" not in sessions:
             sessions["own"] = Session(self.directory().create(ADDRESS), {})
         own = sessions["own"]
-        requests = [key for key, one in own.kept.items() if one.follows is None] + sorted(self.delivered)
-        followed = requests[follows % len(requests)] if follows is not None and requests else None
+        others = [*own.kept, *sorted(self.delivered)]
+        followed = others[follows % len(others)] if follows is not None and others else None
         new = [item(f"{number} " * (number % 7 + 1), followed) for number in range(many)]
         own.put(new)
         self.put_in |= set(keys(new))
@@ -421,8 +427,8 @@ class InMemory(RuleBasedStateMachine):
 
     @rule(many=st.integers(1, 4), follows=st.none() | numbers)
     def put(self, many: int, follows: int | None) -> None:
-        requests = [key for key, one in self.session.kept.items() if one.follows is None]
-        followed = requests[follows % len(requests)] if follows is not None and requests else None
+        others = list(self.session.kept)
+        followed = others[follows % len(others)] if follows is not None and others else None
         self.session.put([item("?" * number, followed) for number in range(many)])
 
     @rule()
@@ -835,7 +841,7 @@ def test_what_was_rejected_is_kept_by_all_processes_in_one_place(directory: Outb
     found = directory.rejected.all()
     assert [one.key for one in found if one.reason == "ours"] == keys(ours)
     assert [one.reason for one in found].count("theirs") == 50
-    assert found[0].body == encoded(ours[0].record) or found[0].reason == "theirs"
+    assert found[0].body == encoded(ours[0].load) or found[0].reason == "theirs"
     directory.rejected.drop(keys(ours))
     assert directory.rejected.count() == 50
     assert directory.rejected.clear() == 50

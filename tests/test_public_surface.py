@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 import promptlayer_patch
-from promptlayer_patch import errors, exporters, records, store
+from promptlayer_patch import annotations, errors, exporters, records, store, track
 
 ROOT = Path(promptlayer_patch.__file__).parent
-PUBLIC = [promptlayer_patch, errors, exporters, records, store]
+PUBLIC = [promptlayer_patch, annotations, errors, exporters, records, store, track]
 any_module = pytest.mark.parametrize("module", PUBLIC, ids=lambda module: module.__name__)
 
 
@@ -36,7 +36,7 @@ def of_its_own(module: ModuleType) -> Iterator[str]:
 
 
 def _hands_on(module: ModuleType, source: str) -> bool:
-    within = source.startswith(f"{module.__name__}.")
+    within = source == module.__name__ or source.startswith(f"{module.__name__}.")
     return within and Path(module.__file__ or "").name == "__init__.py"
 
 
@@ -107,7 +107,17 @@ def test_the_types_are_handed_out() -> None:
 def test_every_module_is_private_or_meant_to_be_imported() -> None:
     found = {path.stem for path in ROOT.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
     public = {name for name in found if not name.startswith("_")}
-    assert public == {"cli", "demo", "errors", "exporters", "instrumentation", "records", "store"}
+    assert public == {
+        "annotations",
+        "cli",
+        "demo",
+        "errors",
+        "exporters",
+        "instrumentation",
+        "records",
+        "store",
+        "track",
+    }
 
 
 @pytest.mark.parametrize(

@@ -22,7 +22,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from promptlayer_patch import Receipt, Record, Stats
 from promptlayer_patch._guard import forget_reports
-from promptlayer_patch._lanes import Lanes
+from promptlayer_patch._lane import Lane
 from promptlayer_patch._parcels import wait_before
 from promptlayer_patch._worker import Worker
 from promptlayer_patch.errors import RequestIdUnavailable
@@ -58,7 +58,7 @@ class Desk:
         self.exporter = exporter or Numbering()
         self.open: Callable[[], Any] = lambda: self.exporter
         limits = {"max_records": 10_000, "max_bytes": 1 << 30, **options}
-        self.worker = Worker(Lanes(lambda: self.open()), decoded, **limits)
+        self.worker = Worker(Lane(lambda: self.open()), decoded, **limits)
         self.receipts: list[Receipt] = []
 
     def put(
@@ -521,16 +521,16 @@ def test_an_exporter_that_cannot_be_opened_is_tried_again(
 def test_a_worker_thread_that_dies_is_started_again_by_the_next_record(
     desks: Desks, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Nothing it had in hand is lost, and nothing is delivered twice."""
+    """Nothing that waits is lost, and nothing is delivered twice."""
     desk = desks()
-    opened, died = desk.open, threading.Event()
+    backlog, died = desk.worker._backlog, threading.Event()
 
-    def die() -> Any:
-        desk.open = opened
+    def die() -> int:
+        del backlog.queued  # from now on it is the method again
         died.set()
         raise SystemExit
 
-    desk.open = die
+    backlog.queued = die
     desk.put(3)
     assert died.wait(PATIENCE_S)
     desk.put()

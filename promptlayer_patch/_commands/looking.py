@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from promptlayer_patch._encoding import decoded
+from promptlayer_patch._encoding import decoded_load, kind_of
 from promptlayer_patch._outbox import OutboxDirectory, Unusable
+from promptlayer_patch.annotations import Annotation
 from promptlayer_patch.records import Record
 
-__all__ = ["Outbox", "Waiting", "described", "outboxes", "record_of", "waiting"]
+__all__ = ["Outbox", "Waiting", "described", "load_of", "outboxes", "waiting"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,24 +82,30 @@ def waiting(outbox: Outbox, limit: int) -> list[Waiting]:
     return [Waiting(key, attempts, due_at, body, outbox) for key, attempts, due_at, body in rows]
 
 
-def record_of(body: bytes) -> Record | None:
-    """The record in a body, if it can be read."""
+def load_of(body: bytes) -> Record | Annotation | None:
+    """The record or annotation in a body, if it can be read."""
     try:
-        return decoded(body)
+        return decoded_load(body)
     except Exception:  # whatever a damaged body may cause
         return None
 
 
 def described(key: str, body: bytes) -> dict[str, Any]:
     """What may be shown of a record: nothing that was asked or answered."""
-    record = record_of(body)
+    load = load_of(body)
     return {
         "id": key,
-        "started_at": None if record is None else record.started_at,
-        "method": None if record is None else record.function_name,
-        "model": None if record is None else record.model,
+        "started_at": _began_at(load),
+        "method": kind_of(load) if isinstance(load, Annotation) else load and load.function_name,
+        "model": load.model if isinstance(load, Record) else None,
         "bytes": len(body),
     }
+
+
+def _began_at(load: Record | Annotation | None) -> float | None:
+    if isinstance(load, Annotation):
+        return load.made_at
+    return None if load is None else load.started_at
 
 
 def _looked_at(path: Path, directory: OutboxDirectory) -> Outbox | None:
@@ -116,8 +123,8 @@ def _looked_at(path: Path, directory: OutboxDirectory) -> Outbox | None:
         if not path.exists() or "no such table" in str(error):
             return None  # delivered in this moment, or not written yet
         return Outbox(directory, path, in_use, trouble=str(error))
-    oldest = record_of(first[0]) if first else None
-    return Outbox(directory, path, in_use, facts, count, size, oldest.started_at if oldest else None)
+    oldest = load_of(first[0]) if first else None
+    return Outbox(directory, path, in_use, facts, count, size, _began_at(oldest))
 
 
 def _runs(pid: str) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from promptlayer_patch._commands import CommandFailed
-from promptlayer_patch._commands.looking import outboxes, record_of
+from promptlayer_patch._commands.looking import load_of, outboxes
 from promptlayer_patch._commands.showing import plural
 from promptlayer_patch._outbox import Address, Item, OutboxDirectory
 
@@ -65,8 +65,8 @@ def _put_back(directory: OutboxDirectory, ids: Sequence[str]) -> tuple[list[str]
 
 
 def _moved(directory: OutboxDirectory, url: str, account: str, rejected: Sequence[RejectedItem]) -> int:
-    records = [(one.body, record_of(one.body)) for one in rejected]
-    items = [Item(record, body) for body, record in records if record is not None]
+    loads = [load_of(one.body) for one in rejected]
+    items = [Item.of(load) for load in loads if load is not None]
     if len(items) < len(rejected):
         print(f"{plural(len(rejected) - len(items), 'record')} cannot be read, and stay.", file=sys.stderr)
     if not items:

@@ -6,7 +6,7 @@ import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from promptlayer_patch._encoding import decoded
+from promptlayer_patch._encoding import decoded_load
 from promptlayer_patch._outbox.database import plainly, write_safely
 from promptlayer_patch._outbox.items import Item, Order, footprint
 from promptlayer_patch._outbox.ledger import Ledger
@@ -43,6 +43,7 @@ class OutboxFile(Ledger):
             for item in items:
                 row += 1
                 item.row = row
+                item.look_up()
                 values += (row, item.key, item.follows, item.request_id, item.body)
             # One statement: each gives up the interpreter's lock, and beside a busy thread it takes up to
             # 5 ms to get it back.
@@ -70,7 +71,7 @@ class OutboxFile(Ledger):
             item = item or self._next_fresh()
         if item is not None:
             item.spool = self
-            if item.follows in self._owed:
+            if item.request_id is None and item.follows in self._owed:
                 item.request_id = self._owed[item.follows][1]
         return item
 
@@ -94,11 +95,13 @@ class OutboxFile(Ledger):
 
     def remove(self, item: Item) -> list[Item]:
         with self._lock, plainly():
-            rows = self._connected().execute(f"{_ITEM} WHERE follows = ?", (item.key,)).fetchall()
-            followers = [_item(row) for row in rows]
-            self._parked.pop(item.key, None)
-            self._settle([item, *followers], None)
-        return followers
+            gone = [item]
+            for one in gone:  # which grows meanwhile: those that follow a follower go as well
+                rows = self._connected().execute(f"{_ITEM} WHERE follows = ?", (one.key,)).fetchall()
+                gone += [_item(row) for row in rows]
+                self._parked.pop(one.key, None)
+            self._settle(gone, None)
+        return gone[1:]
 
     def recall(self) -> None:
         with self._lock:
@@ -143,7 +146,7 @@ class OutboxFile(Ledger):
         order = self._order
         while order.cursor < order.last:
             item = self._fresh.get(order.cursor + 1) or self._first_after(order.cursor)
-            if item is None:
+            if item is None or item.row > order.last:  # none, or one that is not published
                 order.cursor = order.last
                 return None
             if order.waits(item.row) or item.key in self._owed:
@@ -171,10 +174,13 @@ class OutboxFile(Ledger):
         connection = self._connected()
         followed = connection.execute("SELECT 1 FROM items WHERE key = ?", (item.follows,)).fetchone()
         if followed is None or item.follows in self._owed:
-            # One that was kept in memory as well does not know what has been written since.
-            (item.request_id,) = connection.execute(
-                "SELECT request_id FROM items WHERE row = ?", (item.row,)
-            ).fetchone()
+            if followed is None:
+                self._followed.discard(item.follows or "")
+            if item.request_id is None:
+                # One that was kept in memory as well does not know what has been written since.
+                (item.request_id,) = connection.execute(
+                    "SELECT request_id FROM items WHERE row = ?", (item.row,)
+                ).fetchone()
             return False
         self._order.taken.discard(item.row)
         self._parked.setdefault(item.follows or "", []).append(item.row)
@@ -200,7 +206,7 @@ def _item(row: tuple[int, str, str | None, int | None, int, bytes]) -> Item:
     number, key, follows, request_id, attempts, body = row
     unreadable = None
     try:
-        record = decoded(body)
+        load = decoded_load(body)
     except Exception as error:  # of one item: its neighbours are delivered all the same
-        record, unreadable = Record(id=key, function_name=""), f"cannot be read: {type(error).__name__}"
-    return Item(record, body, follows, request_id, attempts, number, unreadable)
+        load, unreadable = Record(id=key, function_name=""), f"cannot be read: {type(error).__name__}"
+    return Item(load, body, follows, request_id, attempts, number, unreadable)

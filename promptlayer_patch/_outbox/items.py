@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Protocol
 
 from promptlayer_patch._encoding import encoded
-from promptlayer_patch.records import Record
+from promptlayer_patch.annotations import Annotation
+from promptlayer_patch.records import Delivered, Outcome, Record
 
 LONGEST_WAIT_S = 3600.0
 """Whatever a destination asks for and whatever the clock does, an item is tried again after this."""
@@ -27,29 +28,56 @@ def footprint(body_size: int) -> int:
 class Item:
     """One thing to deliver."""
 
-    record: Record
+    load: Record | Annotation
     body: bytes
-    """The record, encoded."""
+    """The load, encoded."""
     follows: str | None = None
-    """Id of the record whose request it belongs to: it is held back until that one has been delivered."""
+    """Key of the item that comes before it: it is held back until that one has been delivered."""
     request_id: int | None = None
-    """What that request was given."""
+    """The request that an annotation is about, as soon as its id is known."""
     attempts: int = 0
     row: int = 0
     """Where it stands in its spool, which numbers in order of arrival."""
     unreadable: str | None = None
-    """Why the body cannot be read; `record` is an empty one then."""
+    """Why the body cannot be read; `load` is an empty record then."""
     spool: Spool | None = None
     """Where it was taken from."""
+    known: Callable[[], Outcome | None] | None = None
+    """In the process that made an annotation: what became of its request, as far as it is known."""
 
     @classmethod
-    def of(cls, record: Record, follows: str | None = None) -> Item:
-        """Raises `ValueError` or `RecursionError` if the record cannot be encoded."""
-        return cls(record, encoded(record), follows)
+    def of(
+        cls,
+        load: Record | Annotation,
+        follows: str | None = None,
+        known: Callable[[], Outcome | None] | None = None,
+    ) -> Item:
+        """Raises `ValueError` or `RecursionError` if the load cannot be encoded."""
+        request_id = None
+        if isinstance(load, Annotation):
+            request_id = load.request_id
+            follows = load.after or (load.record_id if request_id is None else None)
+        return cls(load, encoded(load), follows, request_id, known=known)
 
     @property
     def key(self) -> str:
-        return self.record.id
+        return self.load.id
+
+    def look_up(self) -> None:
+        """Take the id of the request if it has been delivered meanwhile.
+
+        To be called where that request cannot be forgotten at the same moment.
+        """
+        outcome = self.known() if self.known is not None and self.request_id is None else None
+        if isinstance(outcome, Delivered):
+            self.request_id = outcome.request_id
+
+    def addressed(self) -> Item:
+        """The same, with the id of its request in the body: for where nothing follows anything."""
+        if not isinstance(self.load, Annotation) or self.load.request_id == self.request_id:
+            return self
+        load = replace(self.load, request_id=self.request_id)
+        return replace(self, load=load, body=encoded(load))
 
     @property
     def size(self) -> int:

@@ -31,6 +31,10 @@ class MemorySpool:
     def published(self) -> int:
         return len(self._items)
 
+    def holds(self, key: str | None) -> bool:
+        """Whether the item of this key is still here."""
+        return key in self._keys
+
     def put(self, items: Sequence[Item]) -> None:
         with self._lock:
             self._arriving += items
@@ -77,11 +81,12 @@ class MemorySpool:
 
     def remove(self, item: Item) -> list[Item]:
         with self._lock:
-            followers = self._followers.pop(item.key, [])
-            self._parked.pop(item.key, None)
-            for one in (item, *followers):
+            gone = [item]
+            for one in gone:  # which grows meanwhile: those that follow a follower go as well
+                gone += self._followers.pop(one.key, ())
+                self._parked.pop(one.key, None)
                 self._forget(one)
-            return followers
+            return gone[1:]
 
     def recall(self) -> None:
         with self._lock:

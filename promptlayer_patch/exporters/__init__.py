@@ -20,14 +20,14 @@ from promptlayer_patch.records import Delivery, Record
 if TYPE_CHECKING:
     from promptlayer_patch._settings import Destination, Settings
 
-__all__ = ["Exporter", "Remote", "open_exporter", "remote", "schemes", "split"]
+__all__ = ["Exporter", "Remote", "assigns_ids", "open_exporter", "remote", "schemes", "split"]
 
 
 class Exporter(Protocol):
     """A destination. Made, used and closed by one thread.
 
-    An attribute `connections` above 1 asks the worker for that many exporters side by side, each with its
-    own share of a batch; for destinations that take one record at a time.
+    One that also takes what is said about a request later has a method `annotate(annotation)`, which gets an
+    `annotations.Annotation` and answers one delivery.
     """
 
     def export(self, batch: Sequence[Record]) -> list[Delivery]:
@@ -77,6 +77,13 @@ def remote(destination: Destination, settings: Settings) -> Remote | None:
     find = getattr(_module(scheme), "remote", None)
     found: Remote | None = None if find is None else find(target, settings)
     return found
+
+
+def assigns_ids(destination: Destination) -> bool:
+    """Whether the destination gives request ids; of an object of the user's that is supposed."""
+    if not isinstance(destination, str):
+        return True
+    return bool(getattr(_module(split(destination)[0]), "ASSIGNS_IDS", False))
 
 
 def _module(scheme: str) -> Any:

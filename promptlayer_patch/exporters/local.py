@@ -14,6 +14,8 @@ if TYPE_CHECKING:
 
 __all__ = ["LocalExporter", "open_exporter"]
 
+ASSIGNS_IDS = True
+
 
 class _Settings(Protocol):
     @property

@@ -5,16 +5,19 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from promptlayer_patch.annotations import Annotation
 from promptlayer_patch.records import Delivered, Delivery, Record
 
 if TYPE_CHECKING:
     from promptlayer_patch._settings import Settings
 
+ASSIGNS_IDS = True
+
 _shared: dict[str, MemoryExporter] = {}
 
 
 class MemoryExporter:
-    """Keeps every record in `records` and numbers them from 1.
+    """Keeps every record in `records` and numbers them from 1; what is said about them is in `annotations`.
 
     sink = MemoryExporter()
     promptlayer_patch.install(to=sink)
@@ -22,11 +25,16 @@ class MemoryExporter:
 
     def __init__(self) -> None:
         self.records: list[Record] = []
+        self.annotations: list[Annotation] = []
 
     def export(self, batch: Sequence[Record]) -> list[Delivery]:
         first = len(self.records) + 1
         self.records.extend(batch)
         return [Delivered(first + at) for at in range(len(batch))]
+
+    def annotate(self, annotation: Annotation) -> Delivery:
+        self.annotations.append(annotation)
+        return Delivered(annotation.request_id)
 
     def close(self) -> None:
         """Nothing to release; the records stay."""

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, Any
 
 from promptlayer_patch._http import Answer, Connection
 from promptlayer_patch._settings import checked_url
-from promptlayer_patch._wire import TRACK_REQUEST, accepts, encoded, request_id_in, track_request
+from promptlayer_patch._wire import (
+    TRACK_REQUEST,
+    accepts,
+    annotation_request,
+    encoded,
+    request_id_in,
+    track_request,
+)
+from promptlayer_patch.annotations import Annotation
 from promptlayer_patch.errors import InvalidArgument
 from promptlayer_patch.exporters import Remote
 from promptlayer_patch.records import Delivered, Delivery, Record, Rejected, TryLater
@@ -19,6 +28,8 @@ _WORTH_RETRYING = frozenset({408, 425, 429})
 _CONNECTIONS = 4
 _NOT_KNOWN = frozenset({401, 403})
 
+ASSIGNS_IDS = True
+
 
 class PromptLayerExporter:
     """One request a POST, as PromptLayer takes them; the answer carries the request id."""
@@ -28,17 +39,24 @@ class PromptLayerExporter:
         self._connection = Connection(base_url, secret=api_key)
 
     def export(self, batch: Sequence[Record]) -> list[Delivery]:
-        return [self._post(record) for record in batch]
+        return [self._post(TRACK_REQUEST, partial(track_request, record)) for record in batch]
+
+    def annotate(self, annotation: Annotation) -> Delivery:
+        """Say it about the request of its id."""
+        if annotation.request_id is None:
+            return Rejected("its request was given no id")
+        path, body = annotation_request(annotation.content, annotation.request_id)
+        return self._post(path, lambda: body)
 
     def close(self) -> None:
         self._connection.close()
 
-    def _post(self, record: Record) -> Delivery:
+    def _post(self, path: str, fields: Callable[[], dict[str, Any]]) -> Delivery:
         try:
-            body = encoded({**track_request(record), "api_key": self._api_key})
+            body = encoded({**fields(), "api_key": self._api_key})
         except Exception as error:  # the caller's own objects may stand in a record, and raise anything
             return Rejected(f"cannot be written as JSON: {type(error).__name__}")
-        return delivery_of(self._connection.post(TRACK_REQUEST, body))
+        return delivery_of(self._connection.post(path, body))
 
 
 def delivery_of(answer: Answer) -> Delivery:

@@ -47,6 +47,18 @@ class Answer:
 
 ACCEPTED = Answer()
 SILENCE = Answer(silent=True)
+SAID = Answer(body={"success": True})
+"""How PromptLayer answers a score and the like."""
+ANNOTATING = (
+    "/library-track-score",
+    "/library-track-metadata",
+    "/library-track-prompt",
+    "/track-group",
+)
+
+
+def without_key(body: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: value for name, value in body.items() if name != "api_key"}
 
 
 def refused(status: int, message: str = "no", **headers: str) -> Answer:
@@ -58,11 +70,16 @@ def refused(status: int, message: str = "no", **headers: str) -> Answer:
 class FakePromptLayer:
     """Stores what is posted to `/track-request`, as `posts`, and numbers it from 501.
 
-    `next_answers` are given first, one for each request; then every request gets `answer`.
+    `next_answers` are given first, one for each request; then every request gets `answer`. What is said about
+    requests later is in `annotations`; the first answers to it are `next_to_annotations`.
     """
 
     def __init__(self) -> None:
         self.posts: list[Post] = []
+        self.annotations: list[Post] = []
+        self.next_to_annotations: deque[Answer] = deque()
+        self.numbered: dict[str, int] = {}
+        """Which id each record was given."""
         self.answer = ACCEPTED
         self.next_answers: deque[Answer] = deque()
         self.ids = count(FIRST_ID)
@@ -87,10 +104,21 @@ class FakePromptLayer:
                 f"{len(self.posts)} posts instead of {posts}"
             )
 
+    def wait_for_annotations(self, many: int) -> list[tuple[str, dict[str, Any]]]:
+        """Wait until so many have come in; their paths and bodies, without the key."""
+        with self.changed:
+            assert self.changed.wait_for(lambda: len(self.annotations) >= many, PATIENCE_S), (
+                f"{len(self.annotations)} annotations instead of {many}"
+            )
+            return [(post.path, without_key(post.body)) for post in self.annotations]
+
     def take(self, post: Post) -> Answer:
         with self.changed:
-            self.posts.append(post)
             self.changed.notify_all()
+            if post.path in ANNOTATING:
+                self.annotations.append(post)
+                return self.next_to_annotations.popleft() if self.next_to_annotations else SAID
+            self.posts.append(post)
             if post.path != "/track-request":
                 return refused(404, "no such path")
             return self.next_answers.popleft() if self.next_answers else self.answer
@@ -154,15 +182,18 @@ class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         raw = self.rfile.read(int(self.headers["content-length"]))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        answer = self.server.fake.take(Post(self.path, headers, json.loads(raw)))
+        post = Post(self.path, headers, json.loads(raw))
+        answer = self.server.fake.take(post)
         if answer.silent:
             self.server.fake.over.wait()
             self.close_connection = True
             return
-        self._send(answer)
+        self._send(answer, post)
 
-    def _send(self, answer: Answer) -> None:
-        body = answer.body if isinstance(answer.body, bytes) else json.dumps(self._data(answer)).encode()
+    def _send(self, answer: Answer, post: Post) -> None:
+        body = (
+            answer.body if isinstance(answer.body, bytes) else json.dumps(self._data(answer, post)).encode()
+        )
         self.send_response(answer.status)
         self.send_header("content-type", "application/json")
         self.send_header("content-length", str(len(body)))
@@ -172,13 +203,16 @@ class _Handler(BaseHTTPRequestHandler):
         self.wfile.write(body[: answer.cut])
         self.close_connection = self.close_connection or answer.cut is not None
 
-    def _data(self, answer: Answer) -> Any:
+    def _data(self, answer: Answer, post: Post) -> Any:
         if answer.body is not None:
             return answer.body
+        request_id = next(self.server.fake.ids)
+        record_id = (post.body.get("metadata") or {}).get("promptlayer_patch.record_id", "")
+        self.server.fake.numbered[record_id] = request_id
         message = "Request tracked successfully"
         return {
             "success": True,
-            "request_id": next(self.server.fake.ids),
+            "request_id": request_id,
             "prompt_blueprint": None,
             "message": message,
         }

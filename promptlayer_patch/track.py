@@ -1,0 +1,104 @@
+"""Saying something about a request that was made: score it, add metadata, link its prompt, put it in a group.
+
+    receipt = promptlayer_patch.receipt_of(response)
+    promptlayer_patch.track.score(receipt, 95, name="accuracy")
+
+Whatever is wrong with the arguments is raised at once. All the rest happens in the background: what is said
+is kept like a record (with PromptLayer as the destination: on disk), and sent once its request has its id,
+in the order in which it was said.
+
+A *target* is the id of a request, its receipt, the response or stream that the OpenAI client returned, or a
+scope, of which the last request is meant. Where records go to several destinations, an id is taken to the one
+that gave it, or else to the first that gives any; everything else goes to all of them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, TypeAlias
+
+from promptlayer_patch import _install
+from promptlayer_patch._annotating import (
+    checked_group,
+    checked_id,
+    checked_prompt,
+    checked_score,
+    checked_update,
+    linked,
+)
+from promptlayer_patch._receipts import receipt_of
+from promptlayer_patch._scope import scope
+from promptlayer_patch.errors import InvalidArgument
+from promptlayer_patch.records import Receipt
+
+__all__ = ["Target", "group", "metadata", "prompt", "score"]
+
+Target: TypeAlias = "int | Receipt | scope | Any"
+"""An id, a receipt, a scope (of which the last request is meant), or what the OpenAI client returned."""
+
+
+def score(target: Target, score: int, *, name: str | None = None) -> None:
+    """Score a request from 0 to 100; several scores of one request need a name each.
+
+    Raises `InvalidArgument` for a score that is no whole number from 0 to 100, an empty name, or a target
+    that is not known.
+    """
+    content = checked_score(score, name)
+    _install.annotate(_found(target), content)
+
+
+def metadata(target: Target, metadata: Mapping[str, str]) -> None:
+    """Add metadata, strings by strings, to a request; a key that it has already gets the new value.
+
+    Raises `InvalidArgument` for keys or values that are no strings, nothing at all, or a target that is not
+    known.
+    """
+    content = checked_update(metadata)
+    _install.annotate(_found(target), content)
+
+
+def prompt(
+    target: Target,
+    name: Any,
+    variables: Mapping[str, Any] | None = None,
+    *,
+    version: int | None = None,
+    label: str | None = None,
+) -> None:
+    """Link a request to the prompt template that it was made from, and the values that filled it.
+
+    `name` is that of the template in the registry, or what `templates.get` returned. With neither a `version`
+    nor a release `label` its newest version is meant.
+
+    Raises `InvalidArgument` for an empty name, variables that are no mapping or no JSON, a version below 1, a
+    version together with a label, or a target that is not known.
+    """
+    content = (
+        linked(name, variables, version, label) if isinstance(name, str) else checked_prompt("name", name)
+    )
+    _install.annotate(_found(target), content)
+
+
+def group(target: Target, group: int) -> None:
+    """Put a request into a group that `promptlayer_patch.group.create()` has made.
+
+    Raises `InvalidArgument` for what is no group id, or a target that is not known.
+    """
+    content = checked_group("group", group)
+    _install.annotate(_found(target), content)
+
+
+def _found(target: Target) -> Receipt | int:
+    if isinstance(target, int):
+        return checked_id("target", target)
+    if isinstance(target, Receipt):
+        return target
+    if isinstance(target, scope):
+        if not target.receipts:
+            raise InvalidArgument("target", "no OpenAI call was recorded in this scope")
+        return target.receipts[-1]
+    receipt = receipt_of(target)
+    if receipt is None:
+        expected = "a request id, a receipt, a scope or the response of a recorded call"
+        raise InvalidArgument("target", f"expected {expected}, got a {type(target).__name__}")
+    return receipt
