@@ -81,6 +81,8 @@ class FakePromptLayer:
         self.numbered: dict[str, int] = {}
         """Which id each record was given."""
         self.answer = ACCEPTED
+        self.down = False
+        """Whether everything is answered with 503, and forgotten."""
         self.next_answers: deque[Answer] = deque()
         self.ids = count(FIRST_ID)
         self.changed = threading.Condition()
@@ -115,6 +117,8 @@ class FakePromptLayer:
     def take(self, post: Post) -> Answer:
         with self.changed:
             self.changed.notify_all()
+            if self.down:
+                return refused(503, "not now")
             if post.path in ANNOTATING:
                 self.annotations.append(post)
                 return self.next_to_annotations.popleft() if self.next_to_annotations else SAID
