@@ -18,6 +18,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from promptlayer_patch.annotations import GroupLink, MetadataUpdate, PromptLink, Score
 from promptlayer_patch.errors import PromptLayerError
 from promptlayer_patch.records import Ending, Failure, Record, new_record_id
 from promptlayer_patch.store import (
@@ -517,7 +518,7 @@ def test_an_older_file_is_brought_up_to_date(path: Path, monkeypatch: pytest.Mon
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         schema.migrate(connection)
         schema.migrate(connection)
-        assert connection.execute("PRAGMA user_version").fetchone() == (2,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(schema.MIGRATIONS),)
         assert connection.execute(
             "SELECT count(*) FROM requests, (SELECT count(*) FROM notes)"
         ).fetchone() == (1,)
@@ -530,8 +531,77 @@ def test_a_migration_that_fails_changes_nothing(path: Path, monkeypatch: pytest.
     with closing(sqlite3.connect(path, isolation_level=None)) as connection:
         with pytest.raises(sqlite3.OperationalError, match="already exists"):
             schema.migrate(connection)
-        assert connection.execute("PRAGMA user_version").fetchone() == (1,)
+        assert connection.execute("PRAGMA user_version").fetchone() == (len(schema.MIGRATIONS) - 1,)
         assert not connection.execute("SELECT 1 FROM sqlite_master WHERE name = 'notes'").fetchall()
+
+
+def test_a_file_from_before_annotations_takes_them(path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    with monkeypatch.context() as before:
+        before.setattr(schema, "MIGRATIONS", schema.MIGRATIONS[:1])
+        before.setattr("promptlayer_patch.store.connection.MIGRATIONS", schema.MIGRATIONS)
+        Store.open(path).close()
+    with closing(Store.open(path)) as store:
+        (request_id,) = store.add([a_record()])
+        assert store.annotate(request_id, Score(1))
+
+
+# --- what is said about requests
+
+
+def test_what_is_said_about_a_request_is_kept_with_it(store: Store) -> None:
+    link = PromptLink("greeting", 2, None, {"name": "Ada"}, 9)
+    (request_id, other) = store.add([a_record(metadata={"a": "1"}), a_record()])
+    for content in (Score(7), Score(8, "tone"), MetadataUpdate({"a": "2", "b": "3"}), GroupLink(4), link):
+        assert store.annotate(request_id, content)
+    found = store.get(request_id)
+    assert found is not None
+    assert (found.scores, found.groups, found.prompt) == ({"default": 7, "tone": 8}, (4,), link)
+    assert found.metadata == {"a": "2", "b": "3"}
+    assert found.record.metadata == {"a": "1"}, "the record is what was captured"
+    beside = store.get(other)
+    assert beside is not None
+    assert (beside.scores, beside.groups, beside.prompt) == ({}, (), None)
+
+
+def test_what_is_said_again_replaces_what_was_said(store: Store) -> None:
+    (request_id,) = store.add([a_record()])
+    said = (
+        Score(1, "a"),
+        Score(2, "a"),
+        GroupLink(3),
+        GroupLink(3),
+        PromptLink("p"),
+        PromptLink("q", label="x"),
+    )
+    for content in said:
+        assert store.annotate(request_id, content)
+    found = store.get(request_id)
+    assert found is not None
+    assert (found.scores, found.groups, found.prompt) == ({"a": 2}, (3,), PromptLink("q", label="x"))
+
+
+def test_a_record_brings_its_group_and_its_prompt(store: Store) -> None:
+    link = PromptLink("greeting", 2, None, {"name": "Ada"}, 9)
+    (request_id,) = store.add([a_record(group_id=store.create_group(), prompt=link)])
+    found = store.get(request_id)
+    assert found is not None
+    assert (found.groups, found.prompt, found.record.prompt) == ((1,), link, link)
+    assert store.create_group() == 2
+
+
+def test_nothing_can_be_said_about_a_request_that_is_not_there(store: Store) -> None:
+    assert not store.annotate(7, Score(1))
+    assert not store.annotate(0, MetadataUpdate({"a": "b"}))
+
+
+def test_any_text_can_be_said(store: Store) -> None:
+    """Half a surrogate pair is no text for SQLite."""
+    (request_id,) = store.add([a_record()])
+    half = "\ud800"
+    assert store.annotate(request_id, Score(1, half))
+    assert store.annotate(request_id, MetadataUpdate({half: half}))
+    assert store.annotate(request_id, PromptLink(half, label=half, variables={half: half}))
+    assert store.get(request_id) is not None
 
 
 # --- many processes

@@ -7,6 +7,8 @@ import random
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -424,6 +426,54 @@ def test_what_was_said_survives_the_process(promptlayer: FakePromptLayer) -> Non
 
 
 # Other destinations, and none
+
+
+def test_the_local_store_keeps_what_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    from promptlayer_patch.store import Store
+
+    promptlayer_patch.install(to=f"local:{tmp_path / 'requests.db'}")
+    with promptlayer_patch.scope(group=3, prompt=("greeting", 2)) as calls:
+        ask()
+    track.score(calls, 95, name="tone")
+    track.metadata(calls, {"k": "v"})
+    track.score(4711, 1)
+    promptlayer_patch.flush()
+    assert promptlayer_patch.stats().rejected == 1, "there is no request 4711"
+    with closing(Store.open(tmp_path / "requests.db", read_only=True)) as store:
+        found = store.get(calls.request_id())
+    assert found is not None
+    assert (found.scores, found.groups, found.metadata) == ({"tone": 95}, (3,), {"k": "v"})
+    assert found.prompt == PromptLink("greeting", 2)
+
+
+def test_a_file_gets_a_line_that_names_the_record(tmp_path: Path) -> None:
+    promptlayer_patch.install(to=f"jsonl:{tmp_path / 'calls.jsonl'}")
+    with promptlayer_patch.scope() as calls:
+        ask()
+    track.score(calls, 95)
+    track.group(7, 3)
+    promptlayer_patch.flush()
+    lines = [json.loads(line) for line in (tmp_path / "calls.jsonl").read_text().splitlines()]
+    record_id = calls.receipts[0].record_id
+    assert lines[0]["metadata"]["promptlayer_patch.record_id"] == record_id
+    assert {"annotation": "library-track-score", "record_id": record_id, "score": 95} in lines
+    assert {"annotation": "track-group", "request_id": 7, "group_id": 3} in lines
+
+
+def test_the_console_says_what_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    promptlayer_patch.install(to="console:")
+    track.score(7, 95, name="tone")
+    track.metadata(7, {"k": "v"})
+    track.prompt(7, "greeting", version=2)
+    track.group(7, 3)
+    promptlayer_patch.flush()
+    said = [line.split("  ", 1)[1] for line in capsys.readouterr().err.splitlines()]
+    assert said == [
+        "request 7  score 95 tone",
+        "request 7  metadata k",
+        "request 7  prompt  greeting  2",
+        "request 7  group 3",
+    ]
 
 
 def test_a_destination_that_takes_no_annotations_is_told_of_once(caplog: pytest.LogCaptureFixture) -> None:

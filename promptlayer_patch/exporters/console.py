@@ -7,6 +7,7 @@ import time
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
+from promptlayer_patch.annotations import Annotation, GroupLink, MetadataUpdate, PromptLink, Score
 from promptlayer_patch.records import Delivered, Delivery, Record
 
 if TYPE_CHECKING:
@@ -20,6 +21,10 @@ class ConsoleExporter:
         for record in batch:
             print(_line(record), file=sys.stderr, flush=True)
         return [Delivered()] * len(batch)
+
+    def annotate(self, annotation: Annotation) -> Delivery:
+        print(_annotation_line(annotation), file=sys.stderr, flush=True)
+        return Delivered()
 
     def close(self) -> None:
         """Standard error is not ours to close."""
@@ -36,6 +41,21 @@ def _line(record: Record) -> str:
     if record.error is not None:
         parts.append(record.error.type)
     return "  ".join(part for part in parts if part)
+
+
+def _annotation_line(annotation: Annotation) -> str:
+    said = time.strftime("%H:%M:%S", time.localtime(annotation.made_at))
+    about = annotation.record_id if annotation.request_id is None else f"request {annotation.request_id}"
+    match annotation.content:
+        case Score(value, name):
+            what = f"score {value}" + (f" {name}" if name else "")
+        case MetadataUpdate(metadata):
+            what = f"metadata {','.join(metadata)}"
+        case PromptLink(name, version, label):
+            what = "  ".join(["prompt", name, *(str(part) for part in (version, label) if part is not None)])
+        case GroupLink(group_id):
+            what = f"group {group_id}"
+    return f"{said}  {about}  {what}"
 
 
 def _tokens(record: Record) -> str:

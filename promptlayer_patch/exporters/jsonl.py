@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from promptlayer_patch._wire import encoded, track_request
+from promptlayer_patch._wire import annotation_request, encoded, track_request
+from promptlayer_patch.annotations import Annotation
 from promptlayer_patch.errors import InvalidArgument
 from promptlayer_patch.records import Delivered, Delivery, Record, Rejected, TryLater
 
@@ -24,16 +26,20 @@ class JsonlExporter:
         self._torn = False
 
     def export(self, batch: Sequence[Record]) -> list[Delivery]:
-        return [self._appended(record) for record in batch]
+        return [self._appended(partial(track_request, record)) for record in batch]
+
+    def annotate(self, annotation: Annotation) -> Delivery:
+        """A line of its own: the file gives no request ids, so it names the record."""
+        return self._appended(partial(_annotation_line, annotation))
 
     def close(self) -> None:
         if self._file is not None:
             file, self._file = self._file, None
             os.close(file)
 
-    def _appended(self, record: Record) -> Delivery:
+    def _appended(self, fields: Callable[[], dict[str, Any]]) -> Delivery:
         try:
-            line = encoded(track_request(record)) + b"\n"
+            line = encoded(fields()) + b"\n"
         except Exception as error:  # the caller's own objects may stand in a record, and raise anything
             return Rejected(f"cannot be written as JSON: {type(error).__name__}")
         try:
@@ -53,6 +59,14 @@ class JsonlExporter:
         self._torn = written < len(line)
         if self._torn:
             raise OSError(28, "the disk is full")
+
+
+def _annotation_line(annotation: Annotation) -> dict[str, Any]:
+    path, body = annotation_request(annotation.content, annotation.request_id or 0)
+    if annotation.request_id is None:
+        del body["request_id"]
+        body["record_id"] = annotation.record_id
+    return {"annotation": path.rpartition("/")[2], **body}
 
 
 def open_exporter(target: str, settings: Settings) -> JsonlExporter:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Protocol
 
 from promptlayer_patch._imports import importing
+from promptlayer_patch.annotations import Annotation
 from promptlayer_patch.records import Delivered, Delivery, Record, Rejected, TryLater
 
 if TYPE_CHECKING:
@@ -58,6 +59,23 @@ class LocalExporter:
         except StoreError as error:
             self.close()  # the next batch looks again: the file may have been replaced
             return [Rejected(str(error)) for _ in batch]
+
+    def annotate(self, annotation: Annotation) -> Delivery:
+        """Keep it with its request."""
+        with importing():
+            from promptlayer_patch.store import Store, StoreError, StoreUnavailable
+
+        try:
+            if self._store is None:
+                self._store = Store.open(self.path)
+            if self._store.annotate(annotation.request_id or 0, annotation.content):
+                return Delivered(annotation.request_id)
+            return Rejected("the local store has no such request")
+        except StoreUnavailable as error:
+            return TryLater(reason=str(error))
+        except StoreError as error:
+            self.close()
+            return Rejected(str(error))
 
     def close(self) -> None:
         """Let go of the file."""

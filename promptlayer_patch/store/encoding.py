@@ -7,10 +7,11 @@ import zlib
 from dataclasses import dataclass
 from typing import Any
 
-from promptlayer_patch._encoding import decoded, encoded, string
+from promptlayer_patch._encoding import decoded, encoded
+from promptlayer_patch.annotations import PromptLink
 from promptlayer_patch.records import Record
 from promptlayer_patch.store.connection import StoreError
-from promptlayer_patch.store.text import preview, token_counts
+from promptlayer_patch.store.text import preview, token_counts, writable
 
 __all__ = ["Row", "Unstorable", "decode", "encode"]
 
@@ -30,6 +31,8 @@ class Row:
     body: bytes
     tags: tuple[str, ...]
     metadata: dict[str, str]
+    group_id: int | None
+    prompt: PromptLink | None
 
 
 def encode(record: Record) -> Row:
@@ -38,8 +41,10 @@ def encode(record: Record) -> Row:
         return Row(
             columns=_columns(record),
             body=zlib.compress(encoded(record), 1),
-            tags=tuple(dict.fromkeys(_text(tag) for tag in record.tags)),
-            metadata={_text(key): _text(value) for key, value in record.metadata.items()},
+            tags=tuple(dict.fromkeys(writable(tag) for tag in record.tags)),
+            metadata={writable(key): writable(value) for key, value in record.metadata.items()},
+            group_id=record.group_id,
+            prompt=record.prompt,
         )
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
@@ -55,10 +60,10 @@ def _columns(record: Record) -> dict[str, Any]:
     error = record.error
     input_tokens, output_tokens = token_counts(record.response)
     return {
-        "record_id": _text(record.id),
-        "function_name": _text(record.function_name),
+        "record_id": writable(record.id),
+        "function_name": writable(record.function_name),
         "client": _optional_text(record.client),
-        "provider": _text(record.provider),
+        "provider": writable(record.provider),
         "model": _optional_text(record.model),
         "input_tokens": input_tokens,
         "output_tokens": output_tokens,
@@ -66,12 +71,12 @@ def _columns(record: Record) -> dict[str, Any]:
         "duration_s": _finite(record.duration_s),
         "first_token_at": None if record.first_token_at is None else _finite(record.first_token_at),
         "ending": record.ending.value,
-        "error_type": error and _text(error.type),
-        "error_message": error and _text(error.message)[:_ERROR_MESSAGE_CHARS],
+        "error_type": error and writable(error.type),
+        "error_message": error and writable(error.message)[:_ERROR_MESSAGE_CHARS],
         "status": record.status,
         "attempts": record.attempts,
         "streamed": int(record.streamed),
-        "preview": _text(preview(record.response)),
+        "preview": writable(preview(record.response)),
     }
 
 
@@ -81,9 +86,4 @@ def _finite(value: float) -> float:
 
 
 def _optional_text(value: object) -> str | None:
-    return None if value is None else _text(value)
-
-
-def _text(value: object) -> str:
-    """`value` as SQLite can hold it: half a surrogate pair, which UTF-8 cannot say, is spelled out."""
-    return string(value).encode("utf-8", "backslashreplace").decode("utf-8")
+    return None if value is None else writable(value)

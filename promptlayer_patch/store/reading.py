@@ -7,20 +7,29 @@ from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
 
+from promptlayer_patch.annotations import PromptLink
 from promptlayer_patch.records import Ending, Record
+from promptlayer_patch.store import annotating
 from promptlayer_patch.store.encoding import decode
+from promptlayer_patch.store.transaction import transaction
 
 __all__ = ["StoredRequest", "Summary", "count", "get", "recent"]
 
 
 @dataclass(frozen=True, slots=True)
 class StoredRequest:
-    """One request with everything that was captured of it."""
+    """One request with everything that was captured of it, and what was said about it since."""
 
     request_id: int
     record: Record
     input_tokens: int | None
     output_tokens: int | None
+    metadata: Mapping[str, str] = field(default_factory=dict)
+    """The record's own, and what was added."""
+    scores: Mapping[str, int] = field(default_factory=dict)
+    """By name; the one without a name is called `default`."""
+    groups: tuple[int, ...] = ()
+    prompt: PromptLink | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,12 +76,28 @@ def recent(connection: sqlite3.Connection, limit: int, before: int | None) -> li
 
 
 def get(connection: sqlite3.Connection, request_id: int) -> StoredRequest | None:
+    with transaction(connection, "DEFERRED"):
+        return _get(connection, request_id)
+
+
+def _get(connection: sqlite3.Connection, request_id: int) -> StoredRequest | None:
     row = connection.execute(
         "SELECT request_id, body, input_tokens, output_tokens FROM requests JOIN bodies USING (request_id) "
         "WHERE request_id = ?",
         (request_id,),
     ).fetchone()
-    return None if row is None else StoredRequest(row[0], decode(row[1]), row[2], row[3])
+    if row is None:
+        return None
+    return StoredRequest(
+        row[0],
+        decode(row[1]),
+        row[2],
+        row[3],
+        _metadata(connection, request_id, request_id)[request_id],
+        annotating.scores(connection, request_id),
+        annotating.groups(connection, request_id),
+        annotating.prompt(connection, request_id),
+    )
 
 
 def count(connection: sqlite3.Connection) -> int:

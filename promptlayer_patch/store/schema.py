@@ -65,7 +65,37 @@ _FIRST = (
     "CREATE INDEX request_metadata_by_value ON request_metadata (key, value, request_id)",
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST,)
+_ANNOTATIONS = (
+    """
+    CREATE TABLE scores (
+        request_id INTEGER NOT NULL REFERENCES requests ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        value INTEGER NOT NULL,
+        PRIMARY KEY (request_id, name)
+    ) WITHOUT ROWID
+    """,
+    "CREATE TABLE groups (id INTEGER PRIMARY KEY AUTOINCREMENT, created_at REAL NOT NULL)",
+    """
+    CREATE TABLE request_groups (
+        group_id INTEGER NOT NULL,
+        request_id INTEGER NOT NULL REFERENCES requests ON DELETE CASCADE,
+        PRIMARY KEY (group_id, request_id)
+    ) WITHOUT ROWID
+    """,
+    "CREATE INDEX request_groups_by_request ON request_groups (request_id)",
+    """
+    CREATE TABLE request_prompts (
+        request_id INTEGER PRIMARY KEY REFERENCES requests ON DELETE CASCADE,
+        name TEXT NOT NULL,
+        version INTEGER,
+        label TEXT,
+        variables TEXT NOT NULL,
+        prompt_id INTEGER
+    )
+    """,
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _ANNOTATIONS)
 """`MIGRATIONS[n]` turns a file of version n into one of version n + 1. What was released stays as it is."""
 
 

@@ -10,8 +10,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from promptlayer_patch.annotations import Content
 from promptlayer_patch.records import Record
-from promptlayer_patch.store import reading
+from promptlayer_patch.store import annotating, reading
 from promptlayer_patch.store.connection import StoreError, connect, plain_errors
 from promptlayer_patch.store.encoding import encode
 from promptlayer_patch.store.reading import StoredRequest, Summary
@@ -61,6 +62,17 @@ class Store:
         """
         rows = [encode(record) for record in records]
         return self._use(lambda connection: insert_all(connection, rows)) if rows else []
+
+    def annotate(self, request_id: int, content: Content) -> bool:
+        """Keep what is said about a request, in place of what was said before; false if it is not here.
+
+        Raises `Unstorable` if it can never be stored.
+        """
+        return self._use(lambda connection: annotating.annotate(connection, request_id, content))
+
+    def create_group(self) -> int:
+        """A new group to put requests into, by its id."""
+        return self._use(annotating.create_group)
 
     def recent(self, limit: int = 50, *, before: int | None = None) -> list[Summary]:
         """The newest requests, newest first; the next page is the one `before` this page's last id."""

@@ -5,10 +5,17 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-__all__ = ["output_text", "preview", "token_counts"]
+from promptlayer_patch._encoding import string
+
+__all__ = ["output_text", "preview", "token_counts", "writable"]
 
 _PREVIEW_CHARS = 120
 _LARGEST_INTEGER = 2**63 - 1
+
+
+def writable(value: object) -> str:
+    """`value` as SQLite can hold it: half a surrogate pair, which UTF-8 cannot say, is spelled out."""
+    return string(value).encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def token_counts(response: Any) -> tuple[int | None, int | None]:

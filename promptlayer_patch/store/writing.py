@@ -6,6 +6,7 @@ import math
 import sqlite3
 from collections.abc import Sequence
 
+from promptlayer_patch.store.annotating import link
 from promptlayer_patch.store.encoding import Row, Unstorable
 from promptlayer_patch.store.transaction import transaction
 
@@ -61,6 +62,7 @@ def _insert_new(connection: sqlite3.Connection, request_id: int, row: Row) -> No
             "INSERT INTO request_metadata (request_id, key, value) VALUES (?, ?, ?)",
             [(request_id, key, value) for key, value in row.metadata.items()],
         )
+    link(connection, request_id, row.group_id, row.prompt)
 
 
 def _free_id(connection: sqlite3.Connection, started_at: float) -> int:

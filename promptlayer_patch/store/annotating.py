@@ -1,0 +1,101 @@
+"""What is said about stored requests: writing it, and reading it with the request."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+
+from promptlayer_patch._encoding import string
+from promptlayer_patch.annotations import Content, GroupLink, MetadataUpdate, PromptLink, Score
+from promptlayer_patch.store.text import writable
+from promptlayer_patch.store.transaction import transaction
+
+__all__ = ["annotate", "create_group", "groups", "link", "prompt", "scores"]
+
+_NAMELESS = "default"
+"""What PromptLayer calls the score that was given without a name."""
+
+
+def annotate(connection: sqlite3.Connection, request_id: int, content: Content) -> bool:
+    """Keep `content` with the request; false if there is no such request."""
+    with transaction(connection, "IMMEDIATE"):
+        known = connection.execute("SELECT 1 FROM requests WHERE request_id = ?", (request_id,)).fetchone()
+        if known is not None:
+            _write(connection, request_id, content)
+        return known is not None
+
+
+def link(
+    connection: sqlite3.Connection, request_id: int, group_id: int | None, prompt: PromptLink | None
+) -> None:
+    """Keep what a new request says about itself; to be called in its transaction."""
+    if group_id is not None:
+        _write(connection, request_id, GroupLink(group_id))
+    if prompt is not None:
+        _write(connection, request_id, prompt)
+
+
+def create_group(connection: sqlite3.Connection) -> int:
+    """A new group, by its id."""
+    with transaction(connection, "IMMEDIATE"):
+        added = connection.execute("INSERT INTO groups (created_at) VALUES (?)", (time.time(),))
+        return int(added.lastrowid or 0)
+
+
+def scores(connection: sqlite3.Connection, request_id: int) -> dict[str, int]:
+    found = connection.execute(
+        "SELECT name, value FROM scores WHERE request_id = ? ORDER BY name", (request_id,)
+    )
+    return dict(found.fetchall())
+
+
+def groups(connection: sqlite3.Connection, request_id: int) -> tuple[int, ...]:
+    found = connection.execute(
+        "SELECT group_id FROM request_groups WHERE request_id = ? ORDER BY group_id", (request_id,)
+    )
+    return tuple(group_id for (group_id,) in found)
+
+
+def prompt(connection: sqlite3.Connection, request_id: int) -> PromptLink | None:
+    found = connection.execute(
+        "SELECT name, version, label, variables, prompt_id FROM request_prompts WHERE request_id = ?",
+        (request_id,),
+    ).fetchone()
+    if found is None:
+        return None
+    name, version, label, variables, prompt_id = found
+    return PromptLink(name, version, label, json.loads(variables), prompt_id)
+
+
+def _write(connection: sqlite3.Connection, request_id: int, content: Content) -> None:
+    """What is said again replaces what was said before."""
+    match content:
+        case Score(value, name):
+            connection.execute(
+                "INSERT OR REPLACE INTO scores (request_id, name, value) VALUES (?, ?, ?)",
+                (request_id, writable(_NAMELESS if name is None else name), value),
+            )
+        case MetadataUpdate(metadata):
+            connection.executemany(
+                "INSERT OR REPLACE INTO request_metadata (request_id, key, value) VALUES (?, ?, ?)",
+                [(request_id, writable(key), writable(value)) for key, value in metadata.items()],
+            )
+        case PromptLink(name, version, label, variables, prompt_id):
+            connection.execute(
+                "INSERT OR REPLACE INTO request_prompts"
+                " (request_id, name, version, label, variables, prompt_id) VALUES (?, ?, ?, ?, ?, ?)",
+                (
+                    request_id,
+                    writable(name),
+                    version,
+                    None if label is None else writable(label),
+                    json.dumps(dict(variables), default=string),
+                    prompt_id,
+                ),
+            )
+        case GroupLink(group_id):
+            connection.execute(
+                "INSERT OR IGNORE INTO request_groups (group_id, request_id) VALUES (?, ?)",
+                (group_id, request_id),
+            )
