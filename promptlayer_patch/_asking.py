@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from promptlayer_patch import _install, _scope
-from promptlayer_patch._guard import quietly
+from promptlayer_patch._guard import quietly, warn_once
+from promptlayer_patch.errors import InvalidArgument
 
 
 def asking(*, tags: Iterable[str] = (), metadata: Mapping[str, str] | None = None) -> _scope.scope:
@@ -13,5 +14,12 @@ def asking(*, tags: Iterable[str] = (), metadata: Mapping[str, str] | None = Non
 
     Where `install()` has been called it is a scope like any other. Elsewhere nothing beside it is recorded.
     """
-    quietly("getting ready to record", _install.prepare)
+    quietly("getting ready to record", _prepare)
     return _scope.asking(tags, metadata)
+
+
+def _prepare() -> None:
+    try:
+        _install.prepare()
+    except InvalidArgument as wrong:
+        warn_once("asking", "nothing is recorded: %s", wrong)

@@ -48,7 +48,7 @@ PLACES = {
     for name, place in places(MODULES).items()
     if not any(fnmatchcase(name, pattern) for patterns in LEFT_OUT.values() for pattern in patterns)
 }
-RUNS: list[Run] = [("plain_call", False), ("whole_stream", True), ("refused_call", False)]
+RUNS: list[Run] = [("scoped_calls", False), ("whole_stream", True), ("refused_call", False)]
 SECRET = "pl_secret_0123456789abcdef"
 
 

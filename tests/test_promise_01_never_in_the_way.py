@@ -98,7 +98,6 @@ SHELLS = {
     ),
     "the bottom of a thread or of an event loop; each holds nothing but guarded steps": (
         "_worker.Worker._run",
-        "_lanes.Lane._run",
         "records._wake.<locals>.finish",
     ),
     "the guard itself": (
@@ -122,6 +121,7 @@ SHELLS = {
         "_scope.scope.__init__",
         "_scope.scope.__enter__",
         "_scope.scope.__exit__",
+        "_annotating.*",
     ),
 }
 INSTALLING = (
@@ -134,7 +134,7 @@ INSTALLING = (
     "_install._Process.install",
     "_install._place",
     "_install._say_where",
-    "_lanes.Lane*.__init__",
+    "_lane.Lane.__init__",
     "_patching.Patcher.apply",
     "_patching.Patcher.remove",
     "_patching._chain",
@@ -211,7 +211,7 @@ NOT_REACHED = {
         "_imports.*",
         "_backlog.Backlog.anew",
         "_backlog.Backlog.everything",
-        "_lanes.Lanes.forget",
+        "_lane.Lane.forget",
         "_worker.Worker.__init__.<locals>.<lambda>",
     ),
     "at the end of the process": (
@@ -230,13 +230,8 @@ NOT_REACHED = {
         "_keeping.keep_result",
         "_decoding._dumped",
     ),
-    "several destinations or connections, on the worker's thread: see the exporters below": (
+    "several destinations, on the worker's thread: see the exporters below": (
         "_pipeline._Votes.*",
-        "_lanes.Lane.start",
-        "_lanes.Lane.stop",
-        "_lanes.Lane.hand",
-        "_lanes.Lane.connections",
-        "_lanes.Lane._export_next",
         "_parcels.wait_before",
         "_backlog.Backlog.*put_off",
     ),
@@ -250,6 +245,22 @@ NOT_REACHED = {
         "_pipeline._spooling",
         "_pipeline._without_log",
         "_pipeline.Pipeline.look_around",
+    ),
+    "what is said about a request, off the way of a call: tests/test_track.py": (
+        "track.*",
+        "annotations.*",
+        "_install.annotate",
+        "_install._Process.annotate",
+        "_pipeline.Pipeline._before",
+        "_pipeline._remember",
+    ),
+    "recording without install(): tests/test_asking.py": (
+        "_asking.*",
+        "_scope.asking",
+        "_install.prepare",
+        "_install.submit",
+        "_install._Process.submit",
+        "_parcels.FinishedCall.*",
     ),
     "stands for a sink until there is one": ("_capture._to_nobody",),
     "looks at what a fault was; the guard calls it": ("_guard._place",),
@@ -606,13 +617,8 @@ def test_the_end_of_the_process_is_a_quiet_one(name: str) -> None:
 class Exporting:
     """An exporter that does what it is made with."""
 
-    def __init__(self, export: Callable[[Sequence[Record]], Any], connections: Any = 1) -> None:
+    def __init__(self, export: Callable[[Sequence[Record]], Any]) -> None:
         self.export = export
-        self._connections = connections
-
-    @property
-    def connections(self) -> Any:
-        return self._connections() if callable(self._connections) else self._connections
 
     def close(self) -> None:
         raise RuntimeError("cannot be closed")
@@ -639,9 +645,6 @@ EXPORTERS: dict[str, Callable[[], Exporting]] = {
     "answers nonsense": lambda: Exporting(lambda batch: ["well"] * len(batch)),
     "answers piece by piece, and breaks": lambda: Exporting(lambda batch: (1 // 0 for _ in batch)),
     "puts off for ever": lambda: Exporting(lambda batch: [TryLater(0.0)] * len(batch)),
-    "has many connections": lambda: Exporting(well, connections=4),
-    "has nonsensical connections": lambda: Exporting(well, connections="many"),
-    "has broken connections": lambda: Exporting(well, connections=raising(RuntimeError)),
 }
 SOME = [
     ("plain_call", True),

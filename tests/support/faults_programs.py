@@ -364,7 +364,8 @@ async def bare_post(user: User) -> Any:
 
 @program
 async def scoped_calls(user: User) -> Any:
-    with promptlayer_patch.scope(tags=["outer"]), promptlayer_patch.scope(metadata={"k": "v"}):
+    inner = promptlayer_patch.scope(metadata={"k": "v"}, group=3, prompt=("greeting", 2))
+    with promptlayer_patch.scope(tags=["outer"]), inner:
         return seen(await user.chat()), await all_of(await user.stream())
 
 
