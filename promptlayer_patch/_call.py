@@ -19,6 +19,7 @@ from promptlayer_patch.records import Ending, Failure, Receipt, Rejected
 _NOT_IN_THE_BODY = frozenset({"extra_headers", "extra_query", "extra_body", "timeout"})
 
 LOST = Rejected("lost to a fault of promptlayer_patch, see its log")
+FORKED = Rejected("the call belongs to the process this one was forked from")
 
 CURRENT: ContextVar[Call | None] = ContextVar("promptlayer_patch_call", default=None)
 """The call that the code running now belongs to."""
@@ -194,7 +195,7 @@ class Call:
         self.ending = ending
         self.failure = failure
         if self.pid != os.getpid():
-            self.receipt.settle(Rejected("the call belongs to the process this one was forked from"))
+            self.receipt.settle(FORKED)
         elif not self.claimed:
             self.receipt.settle(Rejected("the call ended before a request was made"))
         else:

@@ -9,6 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
+from promptlayer_patch._call import FORKED
 from promptlayer_patch._dispatch import Dispatch
 from promptlayer_patch._guard import warn_once
 from promptlayer_patch._lane import Lane
@@ -94,7 +95,9 @@ class Pipeline:
         for at, way in enumerate(self._ways):
             known = partial(receipt.outcome_at, at)
             outcome = known()
-            if isinstance(outcome, Rejected):
+            if outcome == FORKED:
+                pass  # the parent sends it
+            elif isinstance(outcome, Rejected):
                 warn_once(
                     f"annotation: {outcome.reason}",
                     "an annotation was dropped, its request was not recorded: %s",

@@ -8,6 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
+from promptlayer_patch._call import FORKED
 from promptlayer_patch._guard import log, warn_once
 from promptlayer_patch._outbox import (
     Address,
@@ -28,7 +29,6 @@ if TYPE_CHECKING:
     from promptlayer_patch._outbox.file import OutboxFile
 
 ENDED = "the process ended before it was delivered"
-FORKED = "the call belongs to the process this one was forked from"
 LEFT = "it is still in the outbox, and a later process will deliver it"
 
 _DISK_AGAIN_S = 30.0
@@ -54,7 +54,7 @@ class Spooling:
         """Start empty, in a forked child: what there is belongs to the parent."""
         theirs = self.outcomes
         self._begin()
-        theirs.settle_all(Rejected(FORKED))
+        theirs.settle_all(FORKED)
 
     def _begin(self) -> None:
         self.outcomes = Outcomes()

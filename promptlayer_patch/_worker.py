@@ -15,6 +15,7 @@ from queue import Empty, SimpleQueue
 from typing import Protocol
 
 from promptlayer_patch._backlog import Backlog
+from promptlayer_patch._call import FORKED
 from promptlayer_patch._guard import log, report, warn_once
 from promptlayer_patch._parcels import Cargo, Load, Parcel, PendingAnnotation, Stats, log_troubles
 from promptlayer_patch.records import Delivery, Outcome, Rejected, TryLater
@@ -23,7 +24,6 @@ _BATCH = 64
 _LINGER_S = 0.05
 """How long a record may wait for company; less when somebody waits for its id."""
 _ENDED = "the process ended before it was delivered"
-_FORKED = "the call belongs to the process this one was forked from"
 
 
 class Sink(Protocol):
@@ -295,7 +295,7 @@ class Worker:
         self._begin_with(self._backlog.anew())
         self._lane.forget()
         for parcel in theirs:
-            parcel.settle(Rejected(_FORKED))
+            parcel.settle(FORKED)
 
 
 def _requests_first(batch: Sequence[Parcel]) -> list[Sequence[Parcel]]:

@@ -533,6 +533,8 @@ def test_a_worker_thread_that_dies_is_started_again_by_the_next_record(
     backlog.queued = die
     desk.put(3)
     assert died.wait(PATIENCE_S)
+    for thread in desk.threads():
+        thread.join(PATIENCE_S)
     desk.put()
     assert desk.worker.flush(PATIENCE_S)
     assert sorted(desk.names) == names(4)
