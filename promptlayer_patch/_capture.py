@@ -99,7 +99,12 @@ class Capture:
         def wrapper(
             wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
         ) -> Any:
-            if not self._records_here():
+            try:
+                recording = self._records_here()
+            except Exception as fault:
+                report("looking for a scope", fault)
+                recording = False
+            if not recording:
                 return wrapped(*args, **kwargs)
             options = NO_OPTIONS
             if "pl_tags" in kwargs or "return_pl_id" in kwargs:
@@ -117,13 +122,7 @@ class Capture:
 
     def _records_here(self) -> bool:
         """Whether a call that begins here is recorded, unless it is suppressed."""
-        if not self._only_asked:
-            return self.active
-        try:
-            return self.active and _scope.asked()
-        except Exception as fault:
-            report("looking for a scope", fault)
-            return False
+        return self.active and (not self._only_asked or _scope.asked())
 
     def _call(
         self,

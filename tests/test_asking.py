@@ -14,6 +14,7 @@ from promptlayer_patch.annotations import PromptLink
 from promptlayer_patch.exporters.memory import MemoryExporter
 from promptlayer_patch.records import Receipt, Record, Rejected
 from tests.support.fake_promptlayer import PATIENCE_S, FakePromptLayer
+from tests.support.faults import failing, places
 from tests.support.programs import printed
 from tests.support.wire import MODEL, Wire
 
@@ -143,3 +144,32 @@ def test_a_record_of_others_may_be_suppressed_or_not_sampled(sink: MemoryExporte
         assert isinstance(receipt.outcome_at(0), Rejected)
     promptlayer_patch.flush()
     assert sink.records == []
+
+
+@pytest.mark.parametrize("name", ["_asking._prepare", "_install.prepare", "_scope.asked"])
+def test_a_fault_in_looking_for_what_asks_is_not_noticed(
+    promptlayer: FakePromptLayer, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    def fail() -> None:
+        raise RuntimeError("of ours")
+
+    place = places(["_asking", "_install", "_scope"])[name]
+    with asking():
+        ask()
+    if name != "_scope.asked":
+        promptlayer_patch.uninstall()
+    with failing(place, fail), asking():
+        assert ask().choices
+        assert len(list(ask(stream=True))) > 1
+
+
+@pytest.mark.parametrize("name", ["_install._Process.submit", "_parcels.FinishedCall.prompt"])
+def test_a_fault_in_taking_a_record_is_not_noticed(
+    sink: MemoryExporter, caplog: pytest.LogCaptureFixture, name: str
+) -> None:
+    def fail() -> None:
+        raise RuntimeError("of ours")
+
+    with failing(places(["_install", "_parcels"])[name], fail):
+        receipt = handed_in()
+    assert receipt.done or name != "_install._Process.submit"

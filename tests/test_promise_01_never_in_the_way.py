@@ -173,7 +173,10 @@ IMPORTING = (
 """What happens when openai is imported after `install()`."""
 
 NOT_REACHED = {
-    "where the queue is full: tests/test_what_is_kept.py": ("_call.Call.lighten*",),
+    "where the queue is full: tests/test_what_is_kept.py": (
+        "_call.Call.lighten*",
+        "_parcels.PendingAnnotation.lighten",
+    ),
     "of calls that are not sampled: tests/test_what_is_kept.py": ("_sampling.*", "_install._is_kept_error"),
     "a method that the user calls, and not openai's": (
         "_scope.scope.*",
@@ -189,7 +192,7 @@ NOT_REACHED = {
         "records.Record.*",
         "errors.InvalidArgument.__init__",
     ),
-    "checks the arguments of install(), which are refused by raising": ("_install._checked",),
+    "checks the arguments of install(), which are refused by raising": ("_install._checked*",),
     "names a method that is pickled or copied, which has nothing to do with calling it": (
         "_patching._Bound.*",
     ),
@@ -257,6 +260,7 @@ NOT_REACHED = {
     "recording without install(): tests/test_asking.py": (
         "_asking.*",
         "_scope.asking",
+        "_scope.asked",
         "_install.prepare",
         "_install.submit",
         "_install._Process.submit",
