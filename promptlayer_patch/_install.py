@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import atexit
-import importlib
 import logging
 import os
 import sys
@@ -11,7 +10,7 @@ import threading
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import TYPE_CHECKING, TypeAlias
 
 from promptlayer_patch import _scope
 from promptlayer_patch._arrival import Arrival
@@ -22,8 +21,7 @@ from promptlayer_patch._parcels import FinishedCall, Stats
 from promptlayer_patch._pipeline import Pipeline
 from promptlayer_patch._sampling import Sampler, takes
 from promptlayer_patch._settings import Destination, Settings, read_settings, shown_url
-from promptlayer_patch.errors import InvalidArgument
-from promptlayer_patch.exporters import split
+from promptlayer_patch.exporters import checked
 from promptlayer_patch.records import Ending, Rejected
 
 if TYPE_CHECKING:
@@ -342,23 +340,8 @@ _process = _Process()
 
 
 def _checked_settings(settings: Settings, argument: str = "PROMPTLAYER_TO") -> Settings:
-    destinations = tuple(_checked(destination, settings, argument) for destination in settings.to)
+    destinations = tuple(checked(destination, settings, argument) for destination in settings.to)
     return replace(settings, to=destinations)
-
-
-def _checked(destination: Destination, settings: Settings, argument: str) -> Destination:
-    """Refuse a destination that cannot work, now and not on the worker's thread."""
-    if isinstance(destination, str):
-        scheme, target = split(destination, argument)
-        check: Any = getattr(importlib.import_module(f"promptlayer_patch.exporters.{scheme}"), "check", None)
-        if check is not None:
-            try:
-                return f"{scheme}:{check(target, settings)}"
-            except InvalidArgument as wrong:
-                raise InvalidArgument(
-                    argument if wrong.argument == "to" else wrong.argument, wrong.problem
-                ) from None
-    return destination
 
 
 def _is_kept_error(call: Call, part: float) -> bool:

@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from promptlayer_patch._commands.checking import Check, failed, ok, warning
 from promptlayer_patch._settings import Settings, read_settings, shown_url
 from promptlayer_patch.errors import InvalidArgument
-from promptlayer_patch.exporters import split
+from promptlayer_patch.exporters import checked
 
 __all__ = ["checks", "usable"]
 
@@ -38,21 +38,10 @@ def _read() -> tuple[Settings | None, str]:
     try:
         settings = read_settings()
         for destination in settings.to:
-            if isinstance(destination, str):
-                _check(destination, settings)
+            checked(destination, settings, "PROMPTLAYER_TO")
     except InvalidArgument as wrong:
         return None, str(wrong)
     return settings, ""
-
-
-def _check(destination: str, settings: Settings) -> None:
-    """As `install()` checks it."""
-    from importlib import import_module
-
-    scheme, target = split(destination, "PROMPTLAYER_TO")
-    check = getattr(import_module(f"promptlayer_patch.exporters.{scheme}"), "check", None)
-    if check is not None:
-        check(target, settings)
 
 
 def _where(settings: Settings) -> Check:

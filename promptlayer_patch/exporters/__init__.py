@@ -20,7 +20,7 @@ from promptlayer_patch.records import Delivery, Record
 if TYPE_CHECKING:
     from promptlayer_patch._settings import Destination, Settings
 
-__all__ = ["Exporter", "Remote", "assigns_ids", "open_exporter", "remote", "schemes", "split"]
+__all__ = ["Exporter", "Remote", "assigns_ids", "checked", "open_exporter", "remote", "schemes", "split"]
 
 
 class Exporter(Protocol):
@@ -60,6 +60,21 @@ def split(destination: str, argument: str = "to") -> tuple[str, str]:
         known = ", ".join(f"{name}:" for name in schemes())
         raise InvalidArgument(argument, f"unknown destination {destination!r}; there are {known}")
     return scheme, target
+
+
+def checked(destination: Destination, settings: Settings, argument: str = "to") -> Destination:
+    """The destination, a path in it in full; one that cannot work is refused by `InvalidArgument`."""
+    if isinstance(destination, str):
+        scheme, target = split(destination, argument)
+        check: Any = getattr(_module(scheme), "check", None)
+        if check is not None:
+            try:
+                return f"{scheme}:{check(target, settings)}"
+            except InvalidArgument as wrong:
+                raise InvalidArgument(
+                    argument if wrong.argument == "to" else wrong.argument, wrong.problem
+                ) from None
+    return destination
 
 
 def open_exporter(destination: str, settings: Settings) -> Exporter:
