@@ -152,6 +152,11 @@ def stats() -> Stats:
         return Stats()
 
 
+def is_undecided() -> bool:
+    """Whether the program itself has called neither `install()` nor `uninstall()` so far."""
+    return _process.is_undecided()
+
+
 def prepare() -> None:
     """Get ready to record what is asked for (`_asking`), by the environment, if nothing is installed."""
     if _process.pipeline is None:
@@ -281,6 +286,9 @@ class _Process:
                 quietly("settling receipts", streams.tell_all, _UNINSTALLED)
         if before is not None:
             quietly("closing", before.close)
+
+    def is_undecided(self) -> bool:
+        return (self.pipeline is None or self._only_asked) and not self._generation
 
     def _openai_arrives(self) -> None:
         """Load what is needed to patch openai; not before somebody imports it."""

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from promptlayer_patch._commands import doctor, outbox
+from promptlayer_patch._commands import doctor, outbox, run
 from promptlayer_patch._version import __version__
 from promptlayer_patch.demo import DEFAULT_MODEL
 from promptlayer_patch.errors import PromptLayerError
@@ -90,6 +90,9 @@ def _demo(chosen: argparse.Namespace) -> None:
 
 COMMANDS = (
     Command("demo", "make a few OpenAI calls and show what is recorded of them", _demo_arguments, _demo),
+    Command(
+        "run", "run a program and record its OpenAI calls, its code untouched", run.add_arguments, run.run
+    ),
     Command("outbox", "show or deliver what waits on disk for PromptLayer", outbox.add_arguments, outbox.run),
     Command(
         "doctor", "check that recording works here, and say what does not", doctor.add_arguments, doctor.run
