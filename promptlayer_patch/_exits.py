@@ -4,17 +4,31 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
+from functools import partial
 from types import ModuleType
+from typing import TypeVar
+
+Owner = TypeVar("Owner")
 
 
-def at_the_end_of_a_multiprocessing_child(end: Callable[[], None]) -> None:
-    """A child of multiprocessing ends by `os._exit` and runs these finalizers, but nothing of atexit."""
+def at_the_end_of_a_multiprocessing_child(owner: Owner, end: Callable[[Owner], None]) -> None:
+    """A child of multiprocessing ends by `os._exit` and runs its finalizers, but nothing of atexit."""
     process, util = sys.modules.get("multiprocessing.process"), sys.modules.get("multiprocessing.util")
-    if process is not None and util is not None and process.parent_process() is not None:
-        finalize(util, end)
+    if process is None or util is None:
+        return
+    if process.parent_process() is not None:
+        _finalize(util, partial(end, owner))
+    elif getattr(process.current_process(), "_inheriting", False):
+        # The child of a fork server that still imports what the parent's main module does.
+        at_the_end_of_a_forked_child(util, owner, end)
 
 
-def finalize(util: ModuleType, end: Callable[[], None]) -> None:
+def at_the_end_of_a_forked_child(util: ModuleType, owner: Owner, end: Callable[[Owner], None]) -> None:
+    """A child that multiprocessing has forked forgets all finalizers first; these are called after that."""
+    util.register_after_fork(owner, lambda one: _finalize(util, partial(end, one)))
+
+
+def _finalize(util: ModuleType, end: Callable[[], None]) -> None:
     util.Finalize(None, end, exitpriority=100)
 
 

@@ -15,7 +15,11 @@ from typing import TYPE_CHECKING, TypeAlias
 from promptlayer_patch import _scope
 from promptlayer_patch._arrival import Arrival
 from promptlayer_patch._call import LOST
-from promptlayer_patch._exits import at_the_end_of_a_multiprocessing_child, finalize, keep_interrupted
+from promptlayer_patch._exits import (
+    at_the_end_of_a_forked_child,
+    at_the_end_of_a_multiprocessing_child,
+    keep_interrupted,
+)
 from promptlayer_patch._guard import forget_reports, log, quietly, report
 from promptlayer_patch._parcels import FinishedCall, Stats
 from promptlayer_patch._pipeline import Pipeline
@@ -213,7 +217,8 @@ class _Process:
             if not self._at_exit:
                 # Registered before most handlers of the application, so run after them.
                 atexit.register(self._at_exit_of_python)
-                quietly("preparing the end", at_the_end_of_a_multiprocessing_child, self._end)
+                end = type(self)._end
+                quietly("preparing the end", at_the_end_of_a_multiprocessing_child, self, end)
                 self._at_exit = True
             if self._capture is None:
                 self._arrival.wait()
@@ -322,8 +327,7 @@ class _Process:
     def _in_forked_child(self) -> None:
         util = sys.modules.get("multiprocessing.util")
         if util is not None and self._at_exit:
-            # The child of multiprocessing forgets all finalizers first; this is called after that.
-            quietly("forking", util.register_after_fork, self, lambda process: finalize(util, process._end))
+            quietly("forking", at_the_end_of_a_forked_child, util, self, type(self)._end)
 
     def _is_entered(self) -> bool:
         pipeline = self.pipeline
