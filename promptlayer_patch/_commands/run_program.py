@@ -31,6 +31,8 @@ def start(program: list[str]) -> int:
     try:
         if sys.platform == "win32":
             return supervised(program)
+        if not program[0]:
+            raise FileNotFoundError(errno.ENOENT, "")
         _restore_signals()
         os.execvp(program[0], program)
     except OSError as error:
