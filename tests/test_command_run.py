@@ -498,6 +498,12 @@ def test_a_program_that_is_not_there_is_127(here: Runner, name: str) -> None:
     assert here.run(name) == Outcome(127, "", f"promptlayer-patch run: {name}: not found\n")
 
 
+def test_a_script_that_is_taken_for_a_program_gets_a_hint(here: Runner) -> None:
+    here.write("app.py", "")
+    said = "promptlayer-patch run: app.py: not found; is `python app.py` meant?\n"
+    assert here.run("app.py") == Outcome(127, "", said)
+
+
 @posix
 @pytest.mark.parametrize(
     ("content", "mode", "said"),
@@ -516,15 +522,14 @@ def test_a_program_that_cannot_be_run_is_126(here: Runner, content: str, mode: i
 @posix
 def test_a_program_beside_us_is_pointed_out(here: Runner) -> None:
     """Who has not activated an environment means its gunicorn, and would not find it."""
-    name = os.path.basename(PYTHON) + "-beside"
-    command = [*COMMAND, "--to", "memory:", name]
-    link = Path(os.path.dirname(PYTHON), name)
-    link.symlink_to("python")
-    try:
-        ended = here.bare(*command, PATH="/usr/bin:/bin")
-    finally:
-        link.unlink()
-    assert ended == Outcome(127, "", f"promptlayer-patch run: {name}: not found; there is {link}\n")
+    beside = shutil.which("promptlayer-patch", path=os.path.dirname(PYTHON))
+    if beside is None:
+        pytest.skip("the package is not installed")
+    ended = here.bare(*COMMAND, "--to", "memory:", "promptlayer-patch", PATH="/usr/bin:/bin")
+    said, _, hint = ended.err.rstrip().partition("; there is ")
+    assert (ended.code, ended.out) == (127, "")
+    assert said == "promptlayer-patch run: promptlayer-patch: not found"
+    assert Path(hint).samefile(beside)
 
 
 def test_options_behind_the_program_are_the_programs(here: Runner) -> None:

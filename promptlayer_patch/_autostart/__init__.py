@@ -19,7 +19,7 @@ DIRECTORY = os.path.dirname(os.path.abspath(__file__))
 def activate() -> None:
     """`install()` with what the environment says, unless the program has decided about that itself.
 
-    Never raises: nobody in this program has asked for anything.
+    A wrong setting is logged and not raised: nobody in this program has asked for anything.
     """
     try:
         if is_undecided():

@@ -13,26 +13,27 @@ from collections.abc import Iterator, Sequence
 from importlib.machinery import PathFinder
 from typing import Any
 
-__all__ = ["found_from_anywhere", "ignores_the_path", "start"]
+__all__ = ["found_from_anywhere", "ignores_the_path", "start", "supervised"]
 
 _NOT_FOUND, _NOT_RUN = 127, 126
 """What shells and `env` exit with."""
 _PYTHON = re.compile(r"(?:python|pypy)w?[\d.]*t?(?:\.exe)?", flags=re.IGNORECASE)
-
 _PARTS = re.compile(r"([^cmWX]*)([cmWX]?)(.*)", flags=re.DOTALL)
 """Letters that stand for themselves, then one that takes a value."""
 
 
 def start(program: list[str]) -> int:
-    """Run it, found as a shell would find it. Gives an exit code only where processes cannot be replaced,
-    and if it cannot be run."""
+    """Run it, found as a shell would find it.
+
+    Comes back, with an exit code, only if it cannot be run, or where processes cannot be replaced.
+    """
     sys.stdout.flush()
     sys.stderr.flush()
     try:
-        if sys.platform == "win32":
-            return supervised(program)
         if not program[0]:
             raise FileNotFoundError(errno.ENOENT, "")
+        if sys.platform == "win32":
+            return supervised(program)
         _restore_signals()
         os.execvp(program[0], program)
     except OSError as error:
@@ -101,11 +102,19 @@ def _restore_signals() -> None:
 
 def _refusal(name: str, error: OSError) -> tuple[int, str]:
     if error.errno in (errno.ENOENT, errno.ENOTDIR):
-        if os.path.exists(name) or (not os.path.dirname(name) and shutil.which(name)):
+        if os.path.exists(name) if os.path.dirname(name) else shutil.which(name):
             return _NOT_RUN, "the program it names on its first line is not there"
-        beside = os.path.join(os.path.dirname(sys.executable), name)
-        hint = f"; there is {beside}" if name and os.path.exists(beside) else ""
-        return _NOT_FOUND, f"not found{hint}"
+        return _NOT_FOUND, f"not found{_hint(name)}"
     if error.errno == errno.ENOEXEC:
         return _NOT_RUN, "is no program: its first line does not name what runs it"
     return _NOT_RUN, os.strerror(error.errno or 0)
+
+
+def _hint(name: str) -> str:
+    """What may be meant by a name that the path does not have."""
+    beside = os.path.join(os.path.dirname(sys.executable), name)
+    if name and os.path.exists(beside):
+        return f"; there is {beside}"
+    if name.endswith(".py") and os.path.exists(name):
+        return f"; is `python {name}` meant?"
+    return ""
