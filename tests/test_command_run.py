@@ -139,6 +139,19 @@ def test_a_program_in_another_language_has_its_signals_too(here: Runner) -> None
     assert here.run(*program) == here.bare(*program) == Outcome(0, "one\n", "")
 
 
+@posix
+@pytest.mark.parametrize("chosen", [["LANG=C"], ["LANG=C", "LC_ALL=C"], ["LANG=C.UTF-8"]])
+def test_a_program_has_its_own_locale(here: Runner, chosen: list[str]) -> None:
+    """Python chooses another one where that is C, and tells all its processes."""
+    cleared = ["-u", "LANG", "-u", "LC_ALL", "-u", "LC_CTYPE", "-u", "PYTHONUTF8", *chosen]
+    tells = (
+        "import sys, locale; print(sys.flags.utf8_mode, locale.setlocale(locale.LC_CTYPE), file=sys.stderr)"
+    )
+    program = ["sh", "-c", f"env | grep -E '^(LC_|LANG)'; {PYTHON} -c '{tells}'"]
+    ours = here.bare("env", *cleared, *COMMAND, "--to", "memory:", "--", *program)
+    assert ours == here.bare("env", *cleared, *program)
+
+
 def test_a_process_without_openai_loads_nothing_of_ours(here: Runner) -> None:
     """Every Python that the program starts passes by here, and few of them have to do with openai."""
     ours = here.run(PYTHON, "-c", "import sys; print('promptlayer_patch' in sys.modules)")

@@ -14,7 +14,12 @@ from dataclasses import dataclass
 
 from promptlayer_patch._autostart import DIRECTORY
 from promptlayer_patch._commands import CommandFailed
-from promptlayer_patch._commands.run_program import found_from_anywhere, ignores_the_path, start
+from promptlayer_patch._commands.run_program import (
+    forget_coercion,
+    found_from_anywhere,
+    ignores_the_path,
+    start,
+)
 from promptlayer_patch._settings import Settings, read_settings
 from promptlayer_patch.errors import InvalidArgument
 from promptlayer_patch.exporters import checked
@@ -97,6 +102,7 @@ def run(chosen: argparse.Namespace) -> int:
             chosen.refuse(f"--to: {', '.join(destinations)}: there must be no comma in the path")
         environment["PROMPTLAYER_TO"] = ",".join(destinations)
     environment["PYTHONPATH"] = _path(environment)
+    forget_coercion(environment)
     ignored = ignores_the_path(program)
     if ignored:
         print(f"promptlayer-patch run: {ignored}: nothing is recorded", file=sys.stderr)

@@ -9,15 +9,16 @@ import shutil
 import signal
 import subprocess
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
 from importlib.machinery import PathFinder
 from typing import Any
 
-__all__ = ["found_from_anywhere", "ignores_the_path", "start", "supervised"]
+__all__ = ["forget_coercion", "found_from_anywhere", "ignores_the_path", "start", "supervised"]
 
 _NOT_FOUND, _NOT_RUN = 127, 126
 """What shells and `env` exit with."""
 _PYTHON = re.compile(r"(?:python|pypy)w?[\d.]*t?(?:\.exe)?", flags=re.IGNORECASE)
+_COERCED = ("C.UTF-8", "C.utf8", "UTF-8")
 _PARTS = re.compile(r"([^cmWX]*)([cmWX]?)(.*)", flags=re.DOTALL)
 """Letters that stand for themselves, then one that takes a value."""
 
@@ -44,15 +45,14 @@ def start(program: list[str]) -> int:
 
 def supervised(program: Sequence[str]) -> int:
     """Run it beside this process, which leaves Ctrl-C to it; its exit code."""
+    for name in ("SIGINT", "SIGBREAK"):
+        if hasattr(signal, name):
+            # Not ignored, which the program would inherit.
+            signal.signal(getattr(signal, name), lambda *_: None)
     found = shutil.which(program[0]) or program[0]
-    process = subprocess.Popen([found, *program[1:]])
-    while True:
-        try:
-            code = process.wait()
-        except KeyboardInterrupt:
-            continue
-        # Windows counts them without a sign, and would not take the large ones back.
-        return code if code < 2**31 else code - 2**32
+    code = subprocess.Popen([found, *program[1:]]).wait()
+    # Windows counts them without a sign, and would not take the large ones back.
+    return code if code < 2**31 else code - 2**32
 
 
 def ignores_the_path(program: Sequence[str]) -> str:
@@ -79,6 +79,18 @@ def _switches(arguments: Sequence[str]) -> Iterator[str]:
                 return
             if takes and not value:
                 next(left, None)
+
+
+def forget_coercion(environment: MutableMapping[str, str]) -> None:
+    """Take back what Python itself puts into the environment as it starts in the C locale.
+
+    The program would take it for the user's choice, and other locales, and no UTF-8 mode, would hold in it.
+    """
+    by_locale = sys.flags.utf8_mode and "PYTHONUTF8" not in environment and "utf8" not in sys._xoptions
+    # From 3.15 on UTF-8 mode is the default, and tells nothing.
+    if by_locale and sys.version_info < (3, 15) and not environment.get("LC_ALL"):
+        if environment.get("LC_CTYPE") in _COERCED:
+            del environment["LC_CTYPE"]
 
 
 def found_from_anywhere() -> bool:
