@@ -193,7 +193,7 @@ NOT_REACHED = {
         "records.Record.*",
         "errors.InvalidArgument.__init__",
     ),
-    "checks the arguments of install(), which are refused by raising": ("_install._checked*",),
+    "checks the arguments of install(), which are refused by raising": ("_install._checked_settings",),
     "names a method that is pickled or copied, which has nothing to do with calling it": (
         "_patching._Bound.*",
     ),
