@@ -5,7 +5,7 @@ import promptlayer_patch
 promptlayer_patch.install(tags=["checkout"])
 """
 
-from promptlayer_patch import track
+from promptlayer_patch import group, templates, track
 from promptlayer_patch._install import flush, install, stats, uninstall
 from promptlayer_patch._parcels import Stats
 from promptlayer_patch._receipts import receipt_of
@@ -21,11 +21,13 @@ __all__ = [
     "Stats",
     "__version__",
     "flush",
+    "group",
     "install",
     "receipt_of",
     "scope",
     "stats",
     "suppress",
+    "templates",
     "track",
     "uninstall",
 ]

@@ -19,7 +19,12 @@ _ANSWER_LIMIT = 1_000_000
 _ANSWER_TIMEOUT_S = 30.0
 _SMALL, _LARGE = 256, 65_536
 """Bytes that are read at a time: an answer that trickles in is noticed early, a long one is read quickly."""
+_LONG_ANSWER_LIMIT = 64_000_000
+"""Bytes of a page of prompt templates, which holds them whole."""
 _REASON_LIMIT = 300
+
+_UNSENT = frozenset({"NewConnectionError", "ConnectTimeout", "ConnectTimeoutError", "ProxyError", "SSLError"})
+_TIMEOUTS = frozenset({"ConnectTimeout", "ReadTimeout", "ReadTimeoutError", "TimeoutError"})
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,6 +36,9 @@ class Answer:
     reason: str = ""
     retry_after_s: float | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
+    sent: bool = True
+    """False if the request certainly never reached the server."""
+    timed_out: bool = False
 
 
 class Connection:
@@ -49,14 +57,35 @@ class Connection:
         """Get `path` and tell what came back, or in `reason` the root of why nothing did."""
         return self._asked("GET", path, headers, None, timeout_s)
 
+    def ask(
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes | None = None,
+        *,
+        timeout_s: float,
+    ) -> Answer:
+        """Make any call, whose answer may be long; `timeout_s` holds for all of it."""
+        return self._asked(method, path, headers, body, timeout_s, limit=_LONG_ANSWER_LIMIT)
+
     def close(self) -> None:
         if self._session is not None:
             self._session.close()
             self._session = None
 
     def _asked(
-        self, method: str, path: str, headers: Mapping[str, str], body: bytes | None, timeout_s: float
+        self,
+        method: str,
+        path: str,
+        headers: Mapping[str, str],
+        body: bytes | None,
+        timeout_s: float,
+        *,
+        limit: int | None = None,
     ) -> Answer:
+        """With a `limit` the answer may be so long, and has to be there within `timeout_s`."""
+        deadline = time.monotonic() + (_ANSWER_TIMEOUT_S if limit is None else timeout_s)
         try:
             with importing():
                 # With the codec that every look-up of a host loads: a child that is forked meanwhile would
@@ -65,7 +94,7 @@ class Connection:
 
                 import requests
         except Exception as error:  # no file can be opened, or a warning of urllib3's is an error here
-            return Answer(None, reason=type(error).__name__)
+            return Answer(None, reason=type(error).__name__, sent=False)
         try:
             if self._session is None:
                 self._session = requests.Session()
@@ -82,9 +111,16 @@ class Connection:
                 stream=True,
             )
             with response:
-                raw = _read(response.raw)
+                raw = _read(response.raw, limit or _ANSWER_LIMIT, deadline)
         except Exception as error:  # of requests, and urllib3's own while the body is read
-            return Answer(None, reason=type(error).__name__ if body is not None else _root_of(error))
+            brief = body is not None and limit is None
+            names = _chain_of(error)
+            return Answer(
+                None,
+                reason=type(error).__name__ if brief else _root_of(error),
+                sent=_UNSENT.isdisjoint(names),
+                timed_out=not _TIMEOUTS.isdisjoint(names),
+            )
         return self._answer(response, raw)
 
     def _take_from_environment(self) -> None:
@@ -104,16 +140,27 @@ class Connection:
         return Answer(response.status_code, data, reason, _retry_after(headers.get("Retry-After")), headers)
 
 
-def _read(body: Any) -> bytes:
+def _read(body: Any, limit: int, deadline: float) -> bytes:
     """The body, up to a size and a time; every single read is bounded by the timeout of the request."""
-    deadline = time.monotonic() + _ANSWER_TIMEOUT_S
-    raw, piece = b"", b"-"
-    while piece and len(raw) < _ANSWER_LIMIT:
+    # Where it exists, `read1` gives what is there and does not wait for as much as was asked for.
+    read = getattr(body, "read1", body.read)
+    raw, piece = bytearray(), b"-"
+    while piece and len(raw) < limit:
         if time.monotonic() > deadline:
             raise TimeoutError("the answer takes too long")
-        piece = body.read(_SMALL if len(raw) < 16 * _SMALL else _LARGE, decode_content=True)
+        piece = read(_SMALL if len(raw) < 16 * _SMALL else _LARGE, decode_content=True)
         raw += piece
-    return raw
+    return bytes(raw)
+
+
+def _chain_of(error: BaseException) -> set[str]:
+    """The names of an error's class and of those of the errors it came from."""
+    names: set[str] = set()
+    step: BaseException | None = error
+    while step is not None:
+        names.add(type(step).__name__)
+        step = step.__cause__ or step.__context__
+    return names
 
 
 def _root_of(error: BaseException) -> str:

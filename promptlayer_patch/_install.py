@@ -66,6 +66,7 @@ def install(
     redact: Redact | Sequence[Redact] | None = None,
     sample_rate: Sampler | None = None,
     sample_errors: float | None = None,
+    cache_ttl_s: float | None = None,
 ) -> None:
     """Record every OpenAI call of this process from now on, until `uninstall()`.
 
@@ -98,6 +99,7 @@ def install(
         sample_rate: the part of the calls to record, from 0 to 1, or a function of the method's name and its
             arguments that answers that for one call, or true or false (1).
         sample_errors: the part of the failed calls to record among those that are not sampled (1).
+        cache_ttl_s: how long `templates.get` may answer from memory, in seconds (60); 0 always asks.
 
     Raises `InvalidArgument`, which names the argument or variable that is wrong; nothing is changed then.
     """
@@ -119,6 +121,7 @@ def install(
         redact=redact,
         sample_rate=sample_rate,
         sample_errors=sample_errors,
+        cache_ttl_s=cache_ttl_s,
     )
     settings = _checked_settings(settings, "to" if to is not None else "PROMPTLAYER_TO")
     try:
@@ -189,6 +192,11 @@ def annotate(target: Receipt | int, content: Content) -> None:
         report("sending an annotation", fault)
 
 
+def current_settings() -> Settings:
+    """What is installed, else what the environment says."""
+    return _process.settings or read_settings()
+
+
 class _Process:
     """What is installed in this process."""
 
@@ -255,6 +263,10 @@ class _Process:
             self.install(last, only_asked=True)
         if self.pipeline is not None:
             self.pipeline.annotate(target, content)
+
+    @property
+    def settings(self) -> Settings | None:
+        return self._settings if self.pipeline is not None else None
 
     def put(self, generation: int, call: Call) -> None:
         """Hand a finished call to what is installed now, if there was no `uninstall()` since it began."""

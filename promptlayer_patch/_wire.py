@@ -96,7 +96,7 @@ def message_in(answer: Any) -> str:
     if isinstance(answer, Mapping):
         for key in ("message", "error", "detail"):
             if answer.get(key):
-                return str(answer[key])
+                return _readable(answer[key])
     return ""
 
 
@@ -110,6 +110,24 @@ def _links(record: Record) -> dict[str, Any]:
             "prompt_input_variables": dict(record.prompt.variables),
         }
     return links
+
+
+def _readable(words: Any) -> str:
+    """The validating layer gives a list of findings, each with the place it is about and the value it found.
+
+    The value is left out: it is the caller's own content.
+    """
+    if not isinstance(words, list):
+        return str(words)
+    return "; ".join(_finding(one) for one in words)
+
+
+def _finding(one: Any) -> str:
+    if not isinstance(one, Mapping):
+        return str(one)
+    where = one.get("loc")
+    place = ".".join(str(step) for step in where) if isinstance(where, (list, tuple)) else ""
+    return ": ".join(filter(None, (place, str(one.get("msg") or one.get("type") or "is refused"))))
 
 
 def _function_name(record: Record) -> str:

@@ -69,6 +69,7 @@ OPTIONS = [
     Option("redact", (), "SSN", rules_of("redact", "SSN"), "a, b.c", rules_of("redact", ["a", "b.c"])),
     Option("sample_rate", 1.0, 0.5, 0.5, "0.25", 0.25),
     Option("sample_errors", 1.0, 0, 0, "0.5", 0.5),
+    Option("cache_ttl_s", 60.0, 0, 0, "1.5", 1.5),
 ]
 any_option = pytest.mark.parametrize("option", OPTIONS, ids=str)
 
@@ -256,6 +257,7 @@ WRONG_ARGUMENTS: list[tuple[str, Any]] = [
     *(("redact", value) for value in ("", 7, b"a", ["a", None], "a[", re.compile(b"a"))),
     *(("sample_rate", value) for value in (-0.1, 1.1, "0.5", True, float("nan"), [])),
     *(("sample_errors", value) for value in (-1, 2, "1", False, float("nan"))),
+    *(("cache_ttl_s", value) for value in (-1, "60", True, float("nan"), float("inf"))),
 ]
 
 WRONG_VARIABLES = [

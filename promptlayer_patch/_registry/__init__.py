@@ -1,0 +1,1 @@
+"""The prompt registry: templates as PromptLayer keeps them, their rendering, and the copies kept here."""
