@@ -8,7 +8,7 @@ import sys
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from promptlayer_patch._commands import doctor, outbox, run
+from promptlayer_patch._commands import doctor, outbox, run, templates
 from promptlayer_patch._version import __version__
 from promptlayer_patch.demo import DEFAULT_MODEL
 from promptlayer_patch.errors import PromptLayerError
@@ -96,5 +96,11 @@ COMMANDS = (
     Command("outbox", "show or deliver what waits on disk for PromptLayer", outbox.add_arguments, outbox.run),
     Command(
         "doctor", "check that recording works here, and say what does not", doctor.add_arguments, doctor.run
+    ),
+    Command(
+        "templates",
+        "list, show or copy the prompt templates kept at PromptLayer",
+        templates.add_arguments,
+        templates.run,
     ),
 )

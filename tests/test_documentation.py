@@ -13,6 +13,7 @@ import pytest
 
 from promptlayer_patch import install
 from promptlayer_patch.demo.standin import StandIn
+from tests.support.fake_registry import KEY, FakeRegistry
 
 ROOT = Path(__file__).parents[1]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -28,11 +29,13 @@ def test_the_readmes_code_runs(tmp_path: Path) -> None:
     program = tmp_path / "readme.py"
     program.write_text("\n".join(blocks("python")), encoding="utf-8")
 
-    with StandIn() as server:
+    with StandIn() as server, FakeRegistry() as promptlayer:
         environment = {
             **os.environ,  # noqa: TID251  for the program, not for us
             "OPENAI_API_KEY": "key-for-the-stand-in",
             "OPENAI_BASE_URL": server.base_url,
+            "PROMPTLAYER_API_KEY": KEY,
+            "PROMPTLAYER_BASE_URL": promptlayer.base_url,
             "PROMPTLAYER_LOCAL_DB": str(tmp_path / "requests.db"),
             "PYTHONPATH": str(ROOT),
         }

@@ -49,6 +49,7 @@ BESIDE_THE_WAY = {
     "cli": "the command line",
     "_http": "exporters' own: what they raise is tested below",
     "_wire": "exporters' own: what they raise is tested below",
+    **dict.fromkeys(("_api", "group"), "calls that the user makes, and that raise"),
     "_settings": "checks the arguments of install() and scope(), which are refused by raising",
     **dict.fromkeys(
         ("_circuit", "_courier", "_dispatch", "_encoding", "_outcomes", "_room", "_signals", "_spooling"),
@@ -116,6 +117,8 @@ SHELLS = {
         "_install._Process.uninstall",
         "_install.flush",
         "_install.stats",
+        "_install.current_settings",
+        "_install._Process.settings",
         "_receipts.receipt_of",
         "_scope.suppress",
         "_scope.scope.__init__",

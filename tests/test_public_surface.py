@@ -15,10 +15,23 @@ from typing import Any
 import pytest
 
 import promptlayer_patch
-from promptlayer_patch import annotations, errors, exporters, records, store, track
+from promptlayer_patch import annotations, errors, exporters, group, records, store, templates, track
 
 ROOT = Path(promptlayer_patch.__file__).parent
-PUBLIC = [promptlayer_patch, annotations, errors, exporters, records, store, track]
+PUBLIC = [promptlayer_patch, annotations, errors, exporters, group, records, store, templates, track]
+MODULES = [
+    "annotations",
+    "cli",
+    "demo",
+    "errors",
+    "exporters",
+    "group",
+    "instrumentation",
+    "records",
+    "store",
+    "templates",
+    "track",
+]
 any_module = pytest.mark.parametrize("module", PUBLIC, ids=lambda module: module.__name__)
 
 
@@ -107,22 +120,10 @@ def test_the_types_are_handed_out() -> None:
 def test_every_module_is_private_or_meant_to_be_imported() -> None:
     found = {path.stem for path in ROOT.iterdir() if path.suffix == ".py" or (path / "__init__.py").exists()}
     public = {name for name in found if not name.startswith("_")}
-    assert public == {
-        "annotations",
-        "cli",
-        "demo",
-        "errors",
-        "exporters",
-        "instrumentation",
-        "records",
-        "store",
-        "track",
-    }
+    assert public == set(MODULES)
 
 
-@pytest.mark.parametrize(
-    "name", ["cli", "demo", "errors", "exporters", "instrumentation", "records", "store"]
-)
+@pytest.mark.parametrize("name", MODULES)
 def test_every_public_module_can_be_imported_first(name: str) -> None:
     """In a fresh interpreter: no module relies on another having been imported before it."""
     program = f"import promptlayer_patch.{name}"

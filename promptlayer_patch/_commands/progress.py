@@ -1,4 +1,4 @@
-"""How far a delivery is: a bar on a terminal, else a line now and then."""
+"""How far a command is: a bar on a terminal, else a line now and then."""
 
 from __future__ import annotations
 
@@ -21,24 +21,25 @@ class Progress(Protocol):
     def close(self) -> None: ...
 
 
-def progress_on(stream: TextIO) -> Progress:
+def progress_on(stream: TextIO, doing: str = "delivering", things: str = "records") -> Progress:
     """What suits the stream, and what is installed."""
     if stream.isatty():
         try:
-            return _Bar(stream)
+            return _Bar(stream, doing)
         except ImportError:
             pass
-    return _Lines(stream)
+    return _Lines(stream, things)
 
 
 class _Lines:
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, things: str) -> None:
         self._stream = stream
+        self._things = things
         self._next_at = time.monotonic()
         self._last = ""
 
     def show(self, done: int, total: int, trouble: str) -> None:
-        line = f"{done} of {total} records" + (f" ({trouble})" if trouble else "")
+        line = f"{done} of {total} {self._things}" + (f" ({trouble})" if trouble else "")
         if total and line != self._last and time.monotonic() >= self._next_at:
             self._next_at = time.monotonic() + _EVERY_S
             self._last = line
@@ -49,12 +50,12 @@ class _Lines:
 
 
 class _Bar:
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, doing: str) -> None:
         from rich.console import Console
         from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
         columns = (
-            TextColumn("delivering"),
+            TextColumn(doing),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),

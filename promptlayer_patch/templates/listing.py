@@ -35,8 +35,8 @@ def all(
 ) -> Listing:
     """All prompt templates, one after another; a page is asked for when the first of it is wanted.
 
-    `total` and `pages` of the listing tell how many there are. Each template is the latest version, or the one
-    its label stands at.
+    `total` and `pages` of the listing tell how many there are. Each template is the latest version, or the
+    one its label stands at.
 
     Args:
         page: only this page, counted from 1.

@@ -89,8 +89,9 @@ def patch(
 ) -> PromptTemplate:
     """Publish a new version that differs from another one only in what is given here.
 
-    Of `messages`, `content` (of completion templates), `tools` and `functions`, a list replaces all, a mapping
-    such as `{0: {...}}` those it names by their place. `None` takes something out; what is not given stays.
+    Of `messages`, `content` (of completion templates), `tools` and `functions`, a list replaces all, and a
+    mapping such as `{0: {...}}` those it names by their place. `None` takes something out; what is not given
+    stays.
 
     Args:
         name_or_id: the template's name or number.

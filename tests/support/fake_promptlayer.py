@@ -29,6 +29,7 @@ class Post:
     path: str
     headers: Mapping[str, str]
     body: dict[str, Any]
+    method: str = "POST"
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,8 @@ class Answer:
     """Hang up after this many bytes of the body, whose full length was announced."""
     silent: bool = False
     """Take the request and say nothing."""
+    dropped: bool = False
+    """Take the request and hang up."""
 
 
 ACCEPTED = Answer()
@@ -184,15 +187,20 @@ class _Handler(BaseHTTPRequestHandler):
         """The output belongs to the tests."""
 
     def do_POST(self) -> None:
-        raw = self.rfile.read(int(self.headers["content-length"]))
+        raw = self.rfile.read(int(self.headers["content-length"] or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
-        post = Post(self.path, headers, json.loads(raw))
+        post = Post(self.path, headers, json.loads(raw or b"{}"), self.command)
         answer = self.server.fake.take(post)
         if answer.silent:
             self.server.fake.over.wait()
             self.close_connection = True
             return
+        if answer.dropped:
+            self.close_connection = True
+            return
         self._send(answer, post)
+
+    do_GET = do_PATCH = do_DELETE = do_POST
 
     def _send(self, answer: Answer, post: Post) -> None:
         body = (
