@@ -111,6 +111,8 @@ class Connection:
                 stream=True,
             )
             with response:
+                # urllib3 1 takes half an answer for a whole one, unless it is told not to.
+                response.raw.enforce_content_length = True
                 raw = _read(response.raw, limit or _ANSWER_LIMIT, deadline)
         except Exception as error:  # of requests, and urllib3's own while the body is read
             brief = body is not None and limit is None

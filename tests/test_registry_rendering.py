@@ -280,7 +280,15 @@ WORK = """\
 {% for i in range(9000) %}{{ l|sort|first }}{% endfor %}
 {% for i in range(9000) %}{{ l.index(49999) }}{% endfor %}
 {{ ([[1]*100]*1000)|sum(start=[]) }}
-{{ ''.join(range(10**8)|map('string')|list) }}""".splitlines()
+{{ ''.join(range(10**8)|map('string')|list) }}
+{{ ('a'*1000000).rfind('ab' ~ 'a'*500000) }}
+{{ ('a'*1000000).rsplit('ab' ~ 'a'*500000) }}
+{{ ('ab'*500000).strip('b' ~ 'a'*500000) }}
+{{ ('ab'*500000)|trim('b' ~ 'a'*500000) }}
+{{ ('f'*2000000)|int(0, 16) // ('f'*1000000)|int(0, 16) }}
+{{ ('f'*2000000)|int(0, 16) is divisibleby(('f'*1000000)|int(0, 16)) }}
+{% set t = range(90000)|map('string')|list %}{% for i in t %}{{ t|sort|last }}{% endfor %}
+{% set t = (0,)*90000 %}{% set d = {t: 1} %}{% for i in t %}{{ d[t] }}{% endfor %}""".splitlines()
 SIZE = """\
 {{ 'a'*10**10 }}
 {{ 10**10*'a' }}

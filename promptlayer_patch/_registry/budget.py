@@ -11,6 +11,8 @@ from promptlayer_patch.errors import TemplateError
 OUTPUT_LIMIT = 10_000_000
 """Characters that one template may come to."""
 
+BITS = 16_384
+"""Of a whole number; dividing larger ones, or writing them out, takes longer than their length."""
 _STEPS = 500_000
 """A step is an item that is looked at, a call that is made, or this many characters that are handled:"""
 _CHARACTERS = 20
@@ -81,8 +83,8 @@ class Budget:
                 stack.extend(value)
             elif isinstance(value, range):
                 self.spend(1 + _length(value))
-            elif isinstance(value, int):
-                self.spend(1 + value.bit_length() // 64)
+            elif isinstance(value, int) and value.bit_length() > BITS:
+                raise Refused("the prompt template has a number that is too large here")
             else:
                 self.spend()
         return before - self._steps

@@ -10,7 +10,7 @@ from typing import Any
 from jinja2.runtime import BlockReference, LoopContext, Macro, Undefined
 from jinja2.utils import Cycler, Joiner, Namespace
 
-from promptlayer_patch._registry.budget import Budget, NotHere, Refused
+from promptlayer_patch._registry.budget import BITS, Budget, NotHere, Refused
 
 
 def _named(names: str) -> frozenset[str]:
@@ -27,9 +27,8 @@ ALLOWED_FILTERS = _named(
 _LINEAR: dict[type, frozenset[str]] = {
     str: _named(
         """capitalize casefold count endswith find index isalnum isalpha isascii isdecimal isdigit
-        isidentifier islower isnumeric isprintable isspace istitle isupper lower lstrip partition
-        removeprefix removesuffix rfind rindex rpartition rsplit rstrip split splitlines startswith strip
-        swapcase title upper"""
+        isidentifier islower isnumeric isprintable isspace istitle isupper lower partition removeprefix
+        removesuffix split splitlines startswith swapcase title upper"""
     ),
     list: _named("index count remove reverse sort copy"),
     tuple: _named("index count"),
@@ -46,7 +45,6 @@ _QUICK: dict[type, frozenset[str]] = {
 
 _OF_JINJA = (BlockReference, Cycler, Joiner, LoopContext, Macro, Undefined)
 _CLASSES = (range, dict, Cycler, Joiner, Namespace)
-_BITS = 16_384
 _PRECISION = 300
 
 
@@ -80,11 +78,11 @@ def check_operator(budget: Budget, operator: str, left: Any, right: Any) -> None
     if operator == "%" and isinstance(left, str):
         _percent(budget, left, right)
     elif operator == "**" and isinstance(left, int) and isinstance(right, int):
-        if right > 0 and left.bit_length() * right > _BITS:
+        if right > 0 and left.bit_length() * right > BITS:
             raise Refused("the prompt template raises a number to a power that is not allowed here")
     elif operator == "*":
         if isinstance(left, int) and isinstance(right, int):
-            if left.bit_length() + right.bit_length() > _BITS:
+            if left.bit_length() + right.bit_length() > BITS:
                 raise Refused("the prompt template makes a number that is too large here")
         else:
             _repeated(budget, left, right)
@@ -132,6 +130,12 @@ def _joined(budget: Budget, text: str, args: tuple[Any, ...], kwargs: dict[str, 
     budget.characters(len(text) * len(items))
 
 
+def _searched(budget: Budget, text: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+    """Backwards, or for one of many letters, Python may try each of them at each place."""
+    wanted = args[0] if args else kwargs.get("sep")
+    budget.characters(len(text) * max(1, len(wanted) if isinstance(wanted, str) else 1))
+
+
 _OF_TEXT: dict[str, Callable[[Budget, str, tuple[Any, ...], dict[str, Any]], None]] = {
     "center": _padded,
     "ljust": _padded,
@@ -141,6 +145,7 @@ _OF_TEXT: dict[str, Callable[[Budget, str, tuple[Any, ...], dict[str, Any]], Non
     "join": _joined,
     "format": _format,
     "format_map": _format,
+    **dict.fromkeys(("rfind", "rindex", "rpartition", "rsplit", "strip", "lstrip", "rstrip"), _searched),
 }
 
 
@@ -185,6 +190,10 @@ def _sum(budget: Budget, args: list[Any], kwargs: dict[str, Any]) -> list[Any]:
     return [items, *args[1:]]
 
 
+def _trim(budget: Budget, args: list[Any], kwargs: dict[str, Any]) -> None:
+    _searched(budget, str(args[0]), (args[1] if len(args) > 1 else kwargs.get("chars"),), {})
+
+
 def _tojson(budget: Budget, args: list[Any], kwargs: dict[str, Any]) -> None:
     budget.spend(budget.weigh(args[0]) * (1 + _number(args, 1, kwargs.get("indent")) // 20))
 
@@ -200,6 +209,7 @@ _OF_FILTERS: dict[str, Callable[[Budget, list[Any], dict[str, Any]], list[Any] |
     "slice": _pieces,
     "sum": _sum,
     "tojson": _tojson,
+    "trim": _trim,
 }
 
 

@@ -77,6 +77,8 @@ class FakePromptLayer:
     requests later is in `annotations`; the first answers to it are `next_to_annotations`.
     """
 
+    methods = ("POST",)
+
     def __init__(self) -> None:
         self.posts: list[Post] = []
         self.annotations: list[Post] = []
@@ -200,7 +202,13 @@ class _Handler(BaseHTTPRequestHandler):
             return
         self._send(answer, post)
 
-    do_GET = do_PATCH = do_DELETE = do_POST
+    def do_GET(self) -> None:
+        if self.command in self.server.fake.methods:
+            self.do_POST()
+        else:
+            self.send_error(501)
+
+    do_PATCH = do_DELETE = do_GET
 
     def _send(self, answer: Answer, post: Post) -> None:
         body = (

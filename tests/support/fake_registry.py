@@ -37,6 +37,8 @@ def chat(*texts: str, template_format: str = "f-string") -> dict[str, Any]:
 class FakeRegistry(FakePromptLayer):
     """Answers as recorded PromptLayer does. `next_answers` are given first, to whatever is asked."""
 
+    methods = ("POST", "GET", "PATCH", "DELETE")
+
     def __init__(self) -> None:
         super().__init__()
         self.versions: dict[str, list[dict[str, Any]]] = {}
