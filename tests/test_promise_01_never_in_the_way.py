@@ -194,7 +194,8 @@ NOT_REACHED = {
         "records.Receipt.done",
         "records.Receipt.__repr__",
         "records.Record.*",
-        "errors.InvalidArgument.__init__",
+        "errors.*.__init__",
+        "errors.*.__reduce__",
     ),
     "checks the arguments of install(), which are refused by raising": ("_install._checked_settings",),
     "names a method that is pickled or copied, which has nothing to do with calling it": (
