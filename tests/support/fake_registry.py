@@ -8,11 +8,12 @@ from itertools import count
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
-from tests.support.fake_promptlayer import Answer, FakePromptLayer, Post, refused
+from tests.support.fake_promptlayer import ANNOTATING, Answer, FakePromptLayer, Post, refused
 
 KEY = "pl_0123456789abcdef"
 TEXT = "Write to {name} about {topic}."
 MODEL = {"provider": "openai", "name": "gpt-4o-mini", "parameters": {"temperature": 0.5}}
+OF_RECORDS = {"/track-request", *ANNOTATING}
 DROPPED = Answer(dropped=True)
 
 
@@ -80,10 +81,10 @@ class FakeRegistry(FakePromptLayer):
 
     def asked(self, path: str = "") -> list[Post]:
         """What was asked, but for records."""
-        return [one for one in self.posts if one.path != "/track-request" and one.path.startswith(path)]
+        return [one for one in self.posts if one.path not in OF_RECORDS and one.path.startswith(path)]
 
     def take(self, post: Post) -> Answer:
-        if post.path == "/track-request":
+        if post.path in OF_RECORDS:
             return super().take(post)
         with self.changed:
             self.posts.append(post)
