@@ -43,9 +43,14 @@ def test_it_is_called_with_as_it_is(registry: FakeRegistry, sink: MemoryExporter
 
     with StandIn() as server:
         client = openai.OpenAI(api_key="key-for-the-stand-in", base_url=server.base_url)
-        client.chat.completions.create(**template.llm_kwargs)
+        with promptlayer_patch.scope(prompt=template):
+            client.chat.completions.create(**template.llm_kwargs)
 
     promptlayer_patch.flush()
+    link = sink.records[0].prompt
+    assert link is not None
+    assert (link.id, link.name, link.version) == (17, "greeting", 1)
+    assert link.variables == {"who": "Ada", "question": "Who are you?"}
     assert dict(sink.records[0].request) == {
         "model": "gpt-4o-mini",
         "temperature": 0.5,
