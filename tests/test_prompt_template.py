@@ -19,6 +19,7 @@ from promptlayer_patch.exporters.memory import MemoryExporter
 from promptlayer_patch.templates import PromptTemplate
 from tests.support.fake_promptlayer import Answer
 from tests.support.fake_registry import KEY, MODEL, TEXT, FakeRegistry, chat
+from tests.support.programs import printed
 
 GREETING = [{"role": "system", "content": "You are {who}."}, {"role": "user", "content": "{question}"}]
 
@@ -109,6 +110,8 @@ def test_filling_in_makes_a_new_one_from_the_unfilled(registry: FakeRegistry) ->
     before = copy.deepcopy(template)
     ada = template.format(name="Ada", topic="x")
     bo = ada.format(name="Bo")
+    bo["metadata"]["model"]["name"] = "mine"
+    assert bo.format().llm_kwargs["model"] == ada.llm_kwargs["model"] == "gpt-4o-mini"
     assert bo.messages[0]["content"][0]["text"] == "Write to Bo about ."
     assert (bo.variables, ada.variables) == ({"name": "Bo"}, {"name": "Ada", "topic": "x"})
     assert template == before
@@ -252,6 +255,21 @@ def test_a_placeholder_in_another_providers_call_is_filled_in_there(registry: Fa
     assert len(registry.asked()) == 2
     registry.put("b", blueprint)
     templates.get("b", input_variables={"name": "Ada", "history": []})
+    assert len(registry.asked()) == 3
+
+
+def test_without_jinja2_promptlayer_is_asked(registry: FakeRegistry) -> None:
+    """Who changes a template at PromptLayer does not know what is installed where."""
+    registry.put("a", chat("{{ name }}", template_format="jinja2"))
+    program = """
+        import sys
+        sys.modules["jinja2"] = None
+        from promptlayer_patch import templates
+        for _ in range(2):
+            made = templates.get("a", input_variables={"name": "Ada"})
+        print(made.messages[0]["content"][0]["text"])
+    """
+    assert printed(program) == ["{{ name }} (server)"]
     assert len(registry.asked()) == 3
 
 

@@ -43,6 +43,17 @@ class NotHere(TemplateError):
         return type(self), (self.what,)
 
 
+class NoJinja(NotHere):
+    """A template in jinja2, which is not installed."""
+
+    def __init__(self) -> None:
+        super().__init__("text in jinja2")
+        self.args = ("the prompt template is written in jinja2: pip install promptlayer-patch[templates]",)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return type(self), ()
+
+
 class Budget:
     """Steps and characters that are left for one rendering."""
 

@@ -13,7 +13,7 @@ from typing import Any
 from promptlayer_patch._imports import importing
 from promptlayer_patch._registry import fstrings
 from promptlayer_patch._registry.blueprint import blueprint_message, is_openai, openai_messages
-from promptlayer_patch._registry.budget import Budget, NotHere
+from promptlayer_patch._registry.budget import Budget, NoJinja, NotHere
 from promptlayer_patch.errors import TemplateError
 
 _SNIPPET = re.compile(r"@@@[^@\n]+@@@")
@@ -149,9 +149,7 @@ def _jinja() -> Any:
             from promptlayer_patch._registry import jinja
     except ImportError as missing:
         if missing.name is not None and missing.name.partition(".")[0] in ("jinja2", "markupsafe"):
-            raise TemplateError(
-                "the prompt template is written in jinja2: pip install promptlayer-patch[templates]"
-            ) from None
+            raise NoJinja from None
         raise
     return jinja
 

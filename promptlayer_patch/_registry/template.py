@@ -103,9 +103,9 @@ class PromptTemplate(dict[str, Any]):
     def _rendered(self, variables: Mapping[str, Any]) -> PromptTemplate:
         if self._source is None:
             raise TemplateError("PromptLayer has filled it in already: get it without input_variables")
-        source = deepcopy(dict(self._source))
-        made = self._made(rendered(source, variables))
-        made._source = source
+        # What is not rendered is in both, and who changes the one must not change the other.
+        made = self._made(deepcopy(rendered(self._source, variables)))
+        made._source = deepcopy(dict(self._source))
         made.variables = variables
         return made
 
