@@ -41,7 +41,8 @@ class _Entry:
 
     def names(self, key: Key) -> set[str]:
         """All that it can be called by."""
-        return {key.identifier, str(self.wire.get("id")), str(self.wire.get("prompt_name"))}
+        told = (self.wire.get("id"), self.wire.get("prompt_name"))
+        return {key.identifier, *(str(name) for name in told if name)}
 
 
 class _Fetch:
