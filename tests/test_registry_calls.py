@@ -7,6 +7,7 @@ import json
 import os
 import pickle
 import signal
+import socket
 import threading
 from collections.abc import Callable, Iterator
 from email.utils import formatdate
@@ -440,6 +441,34 @@ def test_a_silent_server_is_a_timeout(registry: FakeRegistry) -> None:
     assert isinstance(raised.value, APIConnectionError)
     with pytest.raises(APITimeoutError):
         group.create(timeout_s=0.05)
+
+
+def test_an_answer_that_trickles_in_is_a_timeout(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The time is for all of it, and not for each piece."""
+    over = threading.Event()
+
+    def trickle(listening: socket.socket) -> None:
+        connection, _ = listening.accept()
+        with connection:
+            connection.recv(65_536)
+            connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 1000000\r\n\r\n")
+            while not over.wait(0.005):
+                try:
+                    connection.sendall(b" ")
+                except OSError:
+                    return
+
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        monkeypatch.setenv("PROMPTLAYER_API_KEY", KEY)
+        monkeypatch.setenv("PROMPTLAYER_BASE_URL", f"http://127.0.0.1:{listening.getsockname()[1]}")
+        thread = threading.Thread(target=trickle, args=(listening,))
+        thread.start()
+        try:
+            with pytest.raises(APITimeoutError):
+                group.create(timeout_s=0.2)
+        finally:
+            over.set()
+            thread.join()
 
 
 def test_a_long_answer_is_read_to_its_end(registry: FakeRegistry) -> None:
