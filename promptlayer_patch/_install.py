@@ -197,6 +197,12 @@ def current_settings() -> Settings:
     return _process.settings or read_settings()
 
 
+def created_group() -> int | None:
+    """A new group where requests get their ids; `None` if that is not on this machine."""
+    pipeline = _process.pipeline or Pipeline(_checked_settings(read_settings()))
+    return pipeline.create_group()
+
+
 class _Process:
     """What is installed in this process."""
 

@@ -20,7 +20,7 @@ from promptlayer_patch._settings import Destination, Settings, shown_url
 from promptlayer_patch._spooling import Spooling
 from promptlayer_patch._worker import Worker
 from promptlayer_patch.annotations import Annotation, Content
-from promptlayer_patch.exporters import Remote, assigns_ids, open_exporter, remote
+from promptlayer_patch.exporters import Remote, assigns_ids, create_group, open_exporter, remote
 from promptlayer_patch.records import Delivered, Outcome, Receipt, Rejected, new_record_id
 
 if TYPE_CHECKING:
@@ -39,7 +39,7 @@ class Pipeline:
     """Hands each call to the worker of each destination."""
 
     def __init__(self, settings: Settings) -> None:
-        self._timeout_s = settings.shutdown_timeout_s
+        self._settings = settings
         self._ends_at: float | None = None
         self._decodes = [_Decode(settings) for _ in settings.to]
         self._ways = [
@@ -85,6 +85,10 @@ class Pipeline:
         if self._ends_at is not None:
             self.end()
 
+    def create_group(self) -> int | None:
+        """A new group where requests get their ids; `None` if that is not on this machine."""
+        return create_group(self._settings.to[self._numbering], self._settings)
+
     def _before(self, request_id: int, number: str) -> str | None:
         """The annotation that this request got before, if that was lately."""
         before = self._latest.pop(request_id, None)
@@ -126,11 +130,11 @@ class Pipeline:
     def end(self) -> None:
         """The process ends: deliver what can be in the time that is left for it."""
         if self._ends_at is None:
-            self._ends_at = time.monotonic() + self._timeout_s
+            self._ends_at = time.monotonic() + self._settings.shutdown_timeout_s
         _all_in_time([way.end for way in self._ways], self._ends_at - time.monotonic())
 
     def close(self) -> bool:
-        return _all_in_time([way.close for way in self._ways], self._timeout_s)
+        return _all_in_time([way.close for way in self._ways], self._settings.shutdown_timeout_s)
 
     def stats(self) -> Stats:
         shortened = sum(decode.shortened for decode in self._decodes)

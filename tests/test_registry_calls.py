@@ -484,6 +484,7 @@ def test_without_a_key_nothing_is_sent(
     registry: FakeRegistry, call: Callable[[], Any], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("PROMPTLAYER_API_KEY")
+    monkeypatch.setenv("PROMPTLAYER_TO", "promptlayer:")  # else a group is made in the local store
     with pytest.raises(InvalidArgument, match="PROMPTLAYER_API_KEY") as raised:
         call()
     assert raised.value.argument == "api_key"

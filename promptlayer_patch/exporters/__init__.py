@@ -20,7 +20,17 @@ from promptlayer_patch.records import Delivery, Record
 if TYPE_CHECKING:
     from promptlayer_patch._settings import Destination, Settings
 
-__all__ = ["Exporter", "Remote", "assigns_ids", "checked", "open_exporter", "remote", "schemes", "split"]
+__all__ = [
+    "Exporter",
+    "Remote",
+    "assigns_ids",
+    "checked",
+    "create_group",
+    "open_exporter",
+    "remote",
+    "schemes",
+    "split",
+]
 
 
 class Exporter(Protocol):
@@ -99,6 +109,17 @@ def assigns_ids(destination: Destination) -> bool:
     if not isinstance(destination, str):
         return True
     return bool(getattr(_module(split(destination)[0]), "ASSIGNS_IDS", False))
+
+
+def create_group(destination: Destination, settings: Settings) -> int | None:
+    """A new group at a destination on this machine; `None` if it makes none by itself."""
+    if isinstance(destination, str):
+        scheme, target = split(destination)
+        create = getattr(_module(scheme), "create_group", None)
+        made: int | None = None if create is None else create(target, settings)
+        return made
+    create = getattr(destination, "create_group", None)
+    return None if create is None else int(create())
 
 
 def _module(scheme: str) -> Any:

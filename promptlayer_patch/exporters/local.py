@@ -28,6 +28,18 @@ def open_exporter(target: str, settings: _Settings) -> LocalExporter:
     return LocalExporter(os.path.expanduser(target or settings.local_db))
 
 
+def create_group(target: str, settings: _Settings) -> int:
+    """A new group in that file."""
+    with importing():
+        from promptlayer_patch.store import Store
+
+    store = Store.open(os.path.expanduser(target or settings.local_db))
+    try:
+        return store.create_group()
+    finally:
+        store.close()
+
+
 def check(target: str, settings: _Settings) -> str:
     """The path in full: the program may change its directory before the first record."""
     return os.path.abspath(os.path.expanduser(target)) if target else ""

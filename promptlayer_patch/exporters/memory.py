@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from itertools import count
 from typing import TYPE_CHECKING
 
 from promptlayer_patch.annotations import Annotation
@@ -26,6 +27,7 @@ class MemoryExporter:
     def __init__(self) -> None:
         self.records: list[Record] = []
         self.annotations: list[Annotation] = []
+        self._groups = count(1)
 
     def export(self, batch: Sequence[Record]) -> list[Delivery]:
         first = len(self.records) + 1
@@ -36,8 +38,16 @@ class MemoryExporter:
         self.annotations.append(annotation)
         return Delivered(annotation.request_id)
 
+    def create_group(self) -> int:
+        return next(self._groups)
+
     def close(self) -> None:
         """Nothing to release; the records stay."""
+
+
+def create_group(target: str, settings: Settings) -> int:
+    """A new group of the exporter of this name."""
+    return open_exporter(target, settings).create_group()
 
 
 def open_exporter(target: str, settings: Settings) -> MemoryExporter:
