@@ -67,21 +67,30 @@ class Capture:
         self._routes = routes
         self._sink: Sink = _to_nobody
         self._urge: Callable[[], object] | None = None
+        self._begins: Callable[[Call], object] | None = None
         self._tags: tuple[str, ...] = ()
         self._metadata: Mapping[str, str] = {}
         self._sampler: Sampler = 1.0
 
     def switch_on(
-        self, settings: Settings, sink: Sink, urge: Callable[[], object], *, only_asked: bool = False
+        self,
+        settings: Settings,
+        sink: Sink,
+        urge: Callable[[], object],
+        *,
+        only_asked: bool = False,
+        begins: Callable[[Call], object] | None = None,
     ) -> None:
         """Hand every call that ends from now on to `sink`; `urge` is called when somebody waits for an id.
 
-        With `only_asked` just the calls made in a scope that asks for it.
+        With `only_asked` just the calls made in a scope that asks for it. `begins` is told of each call that
+        begins.
         """
         self._tags, self._metadata = settings.tags, settings.metadata
         self._sampler = settings.sample_rate
         self._sink, self._urge = sink, urge
         self._only_asked = only_asked
+        self._begins = begins
         self.active = True
 
     def switch_off(self) -> None:
@@ -250,6 +259,8 @@ class Capture:
         call = Call(name, kind, self._sink, receipt, tags, metadata)
         call.group_id, call.prompt = _scope.linked()
         _scope.hand_out(receipt)
+        if self._begins is not None:
+            self._begins(call)
         return call
 
     def _open_for(self, client: Any, options: Any) -> Call | None:

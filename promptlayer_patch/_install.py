@@ -8,7 +8,7 @@ import os
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -41,6 +41,8 @@ if TYPE_CHECKING:
 
 
 Redact: TypeAlias = "str | re.Pattern[str] | Callable[[Record], Record]"
+
+Opens: TypeAlias = Callable[[Settings], Pipeline]
 
 _UNINSTALLED = "promptlayer_patch was uninstalled"
 _SUPPRESSED = "recording was suppressed"
@@ -199,8 +201,33 @@ def current_settings() -> Settings:
 
 def created_group() -> int | None:
     """A new group where requests get their ids; `None` if that is not on this machine."""
-    pipeline = _process.pipeline or Pipeline(_checked_settings(read_settings()))
+    pipeline = _process.pipeline or _process.opens(_checked_settings(read_settings()))
     return pipeline.create_group()
+
+
+@dataclass(slots=True, eq=False)
+class Installation:
+    """From an `install()` to its `uninstall()`; a call belongs to the one it began in."""
+
+    settings: Settings = field(default_factory=Settings)
+    only_asked: bool = False
+    pipeline: Pipeline | None = None
+    over: str = _UNINSTALLED
+    """Why nothing is taken any more, once there is no pipeline."""
+
+    def end(self, reason: str) -> Pipeline | None:
+        """Take no call any more that began in it; its pipeline, which is not closed."""
+        pipeline, self.pipeline, self.over = self.pipeline, None, reason
+        return pipeline
+
+
+def opened(settings: Settings) -> Pipeline:
+    """The way of the records to where they are to go."""
+    if not settings.send:
+        from promptlayer_patch._diversion import counted
+
+        return counted(settings)
+    return Pipeline(settings)
 
 
 class _Process:
@@ -209,16 +236,24 @@ class _Process:
     def __init__(self) -> None:
         self._lock = threading.RLock()
         self._arrival = Arrival("openai", self._openai_arrives)
-        self._settings = Settings()
-        self._only_asked = False
+        self.now = Installation()
+        self.opens: Opens = opened
+        """Opens what is installed: tests have it open something else (`testing`)."""
+        self._was_uninstalled = False
         self._capture: Capture | None = None
         self._patcher: Patcher | None = None
         self._at_exit = False
-        self._generation = 0
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self._in_forked_child)
-        self.pipeline: Pipeline | None = None
         self._terminations: Terminations | None = None
+
+    @property
+    def pipeline(self) -> Pipeline | None:
+        return self.now.pipeline
+
+    @property
+    def _settings(self) -> Settings:
+        return self.now.settings
 
     def install(self, settings: Settings, *, only_asked: bool = False) -> None:
         with self._lock:
@@ -226,22 +261,31 @@ class _Process:
             if before is not None and only_asked:
                 return  # another thread was faster
             quietly("forgetting reports", forget_reports)
-            self._settings, self._only_asked = settings, only_asked
-            self.pipeline = pipeline = Pipeline(settings)
+            pipeline = self.opens(settings)
+            self.now.settings, self.now.only_asked, self.now.pipeline = settings, only_asked, pipeline
             if not self._at_exit:
                 # Registered before most handlers of the application, so run after them.
                 atexit.register(self._at_exit_of_python)
                 end = type(self)._end
                 quietly("preparing the end", at_the_end_of_a_multiprocessing_child, self, end)
                 self._at_exit = True
-            if self._capture is None:
-                self._arrival.wait()
-            else:
-                self._switch_on(self._capture)
-            quietly("saying where records go", _say_where, settings)
+            self._start()
+            if self.opens is opened and settings.send:
+                quietly("saying where records go", _say_where, settings)
         if before is not None:
             quietly("closing", before.close)
             quietly("looking around", pipeline.look_around)
+
+    def exchange(self, now: Installation, opens: Opens) -> tuple[Installation, Opens]:
+        """Put what `now` is in the place of what is installed, which is answered and goes on by itself."""
+        with self._lock:
+            before = self.now, self.opens
+            self.now, self.opens = now, opens
+            if now.pipeline is not None:
+                self._start()
+            else:
+                self._stop()
+        return before
 
     def submit(self, record: Record, receipt: Receipt) -> None:
         """Hand a record that others have made to what is installed."""
@@ -274,12 +318,12 @@ class _Process:
     def settings(self) -> Settings | None:
         return self._settings if self.pipeline is not None else None
 
-    def put(self, generation: int, call: Call) -> None:
-        """Hand a finished call to what is installed now, if there was no `uninstall()` since it began."""
-        pipeline = self.pipeline
-        if pipeline is None or generation != self._generation:
-            call.receipt.settle(Rejected(_UNINSTALLED))
-        elif not call.sampled and not _is_kept_error(call, self._settings.sample_errors):
+    def put(self, began_in: Installation, call: Call) -> None:
+        """Hand a finished call to what was installed when it began, if there was no `uninstall()` since."""
+        pipeline = began_in.pipeline
+        if pipeline is None:
+            call.receipt.settle(Rejected(began_in.over))
+        elif not call.sampled and not _is_kept_error(call, began_in.settings.sample_errors):
             call.receipt.settle(Rejected(_NOT_SAMPLED))
         else:
             self._hand_over(pipeline, call)
@@ -290,28 +334,39 @@ class _Process:
         if call.prompt is not None and not call.prompt.is_exact:
             pipeline.annotate(call.receipt, call.prompt)
 
-    def urge(self) -> None:
-        pipeline = self.pipeline
+    def urge(self, installation: Installation) -> None:
+        pipeline = installation.pipeline
         if pipeline is not None:
             pipeline.urge()
 
     def uninstall(self) -> None:
         with self._lock:
-            before, self.pipeline = self.pipeline, None
-            self._generation += 1
-            quietly("uninstalling", self._arrival.forget)
-            if self._terminations is not None:
-                quietly("forgetting signals", self._terminations.forget)
-            if self._capture is not None and self._patcher is not None:
-                quietly("switching off", self._capture.switch_off)
-                quietly("removing the wrappers", self._patcher.remove)
+            ended, self._was_uninstalled = self.now, True
+            self.now = Installation(ended.settings)
+            before, ended.pipeline = ended.pipeline, None
+            quietly("uninstalling", self._stop)
+            if self._capture is not None:
                 streams = sys.modules["promptlayer_patch._streams"]
                 quietly("settling receipts", streams.tell_all, _UNINSTALLED)
         if before is not None:
             quietly("closing", before.close)
 
     def is_undecided(self) -> bool:
-        return (self.pipeline is None or self._only_asked) and not self._generation
+        return (self.pipeline is None or self.now.only_asked) and not self._was_uninstalled
+
+    def _start(self) -> None:
+        if self._capture is None:
+            self._arrival.wait()
+        else:
+            self._switch_on(self._capture)
+
+    def _stop(self) -> None:
+        quietly("uninstalling", self._arrival.forget)
+        if self._terminations is not None:
+            quietly("forgetting signals", self._terminations.forget)
+        if self._capture is not None and self._patcher is not None:
+            quietly("switching off", self._capture.switch_off)
+            quietly("removing the wrappers", self._patcher.remove)
 
     def _openai_arrives(self) -> None:
         """Load what is needed to patch openai; not before somebody imports it."""
@@ -334,11 +389,13 @@ class _Process:
         if pipeline is not None and patcher is not None:
             if self._terminations is not None:
                 quietly("watching signals", self._terminations.watch)
+            now = self.now
             capture.switch_on(
-                self._settings,
-                partial(self.put, self._generation),
-                self.urge,
-                only_asked=self._only_asked,
+                now.settings,
+                partial(self.put, now),
+                partial(self.urge, now),
+                only_asked=now.only_asked,
+                begins=pipeline.begins,
             )
             patcher.apply()
 

@@ -38,6 +38,9 @@ T = TypeVar("T")
 class Pipeline:
     """Hands each call to the worker of each destination."""
 
+    begins: Callable[[Call], object] | None = None
+    """Told of each call that begins, where that matters."""
+
     def __init__(self, settings: Settings) -> None:
         self._settings = settings
         self._ends_at: float | None = None
@@ -52,6 +55,8 @@ class Pipeline:
         """Which destination has given an id lately, where there are several."""
         self._latest: OrderedDict[int, str] = OrderedDict()
         """Which annotation was the last that a request got by its id."""
+        self._counting = len(self._ways)
+        """So many of them, from the first, settle receipts and are summed up."""
 
     def put(self, call: Call | FinishedCall) -> None:
         receipt, may_start = call.receipt, not call.in_finalizer
@@ -60,7 +65,7 @@ class Pipeline:
         else:
             call.shared = True
             receipt.outcomes = [None] * len(self._ways)
-            votes = _Votes(receipt, self._issued)
+            votes = _Votes(receipt, self._issued, self._counting)
             for at, way in enumerate(self._ways):
                 way.put(call, partial(votes.settle, at), may_start=may_start)
         receipt.file(may_start=may_start)
@@ -74,8 +79,9 @@ class Pipeline:
             annotation = Annotation(
                 id=number, content=content, request_id=target, after=self._before(target, number)
             )
-            way = self._ways[self._issued.get(target, self._numbering)]
-            way.put(PendingAnnotation(annotation), _tell_nobody, may_start=True)
+            numbering = self._ways[self._issued.get(target, self._numbering)]
+            for way in (numbering, *self._ways[self._counting :]):
+                way.put(PendingAnnotation(annotation), _tell_nobody, may_start=True)
         else:
             annotation = Annotation(
                 id=number, content=content, record_id=target.record_id, after=target.last_annotation
@@ -137,25 +143,31 @@ class Pipeline:
         return _all_in_time([way.close for way in self._ways], self._settings.shutdown_timeout_s)
 
     def stats(self) -> Stats:
-        shortened = sum(decode.shortened for decode in self._decodes)
-        return sum((way.stats() for way in self._ways), Stats(shortened=shortened))
+        shortened = sum(decode.shortened for decode in self._decodes[: self._counting])
+        return sum((way.stats() for way in self._ways[: self._counting]), Stats(shortened=shortened))
 
 
 class _Votes:
-    """Settles one receipt from several destinations: by the first id, or when the last has answered."""
+    """Settles one receipt from several destinations: by the first id, or when the last has answered.
 
-    def __init__(self, receipt: Receipt, issued: OrderedDict[int, int]) -> None:
+    Those after the first `counting` are heard only.
+    """
+
+    def __init__(self, receipt: Receipt, issued: OrderedDict[int, int], counting: int) -> None:
         self._receipt = receipt
         self._issued = issued
+        self._counting = counting
 
     def settle(self, destination: int, outcome: Outcome) -> None:
         outcomes = self._receipt.outcomes
         outcomes[destination] = outcome
+        if destination >= self._counting:
+            return
         if isinstance(outcome, Delivered) and outcome.request_id is not None:
             if not self._receipt.done:
                 _remember(self._issued, outcome.request_id, destination)
             self._receipt.settle(outcome)
-        elif None not in outcomes:
+        elif None not in outcomes[: self._counting]:
             self._receipt.settle(outcome)
 
 

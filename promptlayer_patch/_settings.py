@@ -62,6 +62,8 @@ class Settings:
     sample_rate: Sampler = 1.0
     sample_errors: float = 1.0
     cache_ttl_s: float = 60.0
+    send: bool = True
+    """False for a program that a test has started: nothing leaves its process."""
 
 
 def read_settings(
@@ -115,7 +117,16 @@ def read_settings(
         sample_rate=_sampler(sample_rate),
         sample_errors=_number("sample_errors", sample_errors, default=1.0, low=0.0, high=1.0),
         cache_ttl_s=_number("cache_ttl_s", cache_ttl_s, default=60.0, low=0.0),
+        send=_switch("send", None, default=True),
     )
+
+
+def tell_children(send: str | None) -> str | None:
+    """Set `PROMPTLAYER_SEND` for the programs that this one starts; what it was before, `None` if unset."""
+    before = os.environ.pop("PROMPTLAYER_SEND", None)
+    if send is not None:
+        os.environ["PROMPTLAYER_SEND"] = send
+    return before
 
 
 def checked_tags(argument: str, tags: object) -> tuple[str, ...]:
