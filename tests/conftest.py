@@ -12,6 +12,9 @@ import promptlayer_patch
 from promptlayer_patch._guard import forget_reports
 from promptlayer_patch.exporters.memory import MemoryExporter
 
+# Suites of users, which tests run in processes of their own.
+collect_ignore = ["sample_project", "somebodys_tests"]
+
 # Machines differ and are shared: how long an example takes says nothing about the code.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")

@@ -47,6 +47,10 @@ from tests.support.programs import run_program
 BESIDE_THE_WAY = {
     "__main__": "the command line",
     "cli": "the command line",
+    **dict.fromkeys(
+        ("_cassettes", "_describing", "_diversion", "_pytest_plugin", "testing"),
+        "there in tests only: tests/test_testing.py",
+    ),
     "_http": "exporters' own: what they raise is tested below",
     "_wire": "exporters' own: what they raise is tested below",
     **dict.fromkeys(("_api", "group"), "calls that the user makes, and that raise"),
@@ -133,10 +137,13 @@ INSTALLING = (
     "_backlog.Backlog.give_up",
     "_capture.Capture.switch_o*",
     "_guard.forget_reports",
+    "_install._Process._start",
+    "_install._Process._stop",
     "_install._Process._switch_on",
     "_install._Process.install",
     "_install._place",
     "_install._say_where",
+    "_install.opened",
     "_lane.Lane.__init__",
     "_patching.Patcher.apply",
     "_patching.Patcher.remove",
@@ -198,6 +205,11 @@ NOT_REACHED = {
         "errors.*.__reduce__",
     ),
     "checks the arguments of install(), which are refused by raising": ("_install._checked_settings",),
+    "looks at what is installed": ("_install._Process.pipeline", "_install._Process._settings"),
+    "in tests of users only: tests/test_testing.py": (
+        "_install.Installation.end",
+        "_install._Process.exchange",
+    ),
     "names a method that is pickled or copied, which has nothing to do with calling it": (
         "_patching._Bound.*",
     ),

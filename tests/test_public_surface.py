@@ -15,10 +15,10 @@ from typing import Any
 import pytest
 
 import promptlayer_patch
-from promptlayer_patch import annotations, errors, exporters, group, records, store, templates, track
+from promptlayer_patch import annotations, errors, exporters, group, records, store, templates, testing, track
 
 ROOT = Path(promptlayer_patch.__file__).parent
-PUBLIC = [promptlayer_patch, annotations, errors, exporters, group, records, store, templates, track]
+PUBLIC = [promptlayer_patch, annotations, errors, exporters, group, records, store, templates, testing, track]
 MODULES = [
     "annotations",
     "cli",
@@ -30,6 +30,7 @@ MODULES = [
     "records",
     "store",
     "templates",
+    "testing",
     "track",
 ]
 any_module = pytest.mark.parametrize("module", PUBLIC, ids=lambda module: module.__name__)

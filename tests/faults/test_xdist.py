@@ -26,7 +26,17 @@ def test_something(number):
 def test_what_the_workers_of_xdist_call_arrives_once(tmp_path: Path) -> None:
     tests = tmp_path / "test_somebodys.py"
     tests.write_text(TESTS, encoding="utf-8")
-    options = ["-q", "-p", "no:cacheprovider", "-n", "2", "--rootdir", str(tmp_path)]
+    options = [
+        "-q",
+        "-p",
+        "no:cacheprovider",
+        "-p",
+        "no:promptlayer_patch",
+        "-n",
+        "2",
+        "--rootdir",
+        str(tmp_path),
+    ]
     with Endpoint(dedupe=False) as endpoint:
         environment = environment_of(endpoint.base_url, tmp_path, outbox=True)
         done = subprocess.run(
