@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 OURS = frozenset({"pl_tags", "return_pl_id"})
 RAW_HEADER = "X-Stainless-Raw-Response"
 
-_ID_TIMEOUT_S = 5.0
+ID_TIMEOUT_S = 5.0
 """How long `return_pl_id=True` waits before it gives `None` for the id."""
 
 
@@ -105,9 +105,9 @@ def with_id(result: Any, call: Call | None, kwargs: dict[str, Any]) -> Any:
     try:
         if call is None or call.streaming:
             return result, call.receipt if call is not None else None
-        return result, call.receipt.request_id(_ID_TIMEOUT_S)
+        return result, call.receipt.request_id(ID_TIMEOUT_S)
     except Exception as problem:
-        _explain(problem)
+        explain_none(problem)
         return result, None
 
 
@@ -121,13 +121,13 @@ async def _async_with_id(unawaited: Unawaited, call: Call | None) -> Any:
     try:
         if call is None or call.streaming:
             return result, call.receipt if call is not None else None
-        return result, await call.receipt.arequest_id(_ID_TIMEOUT_S)
+        return result, await call.receipt.arequest_id(ID_TIMEOUT_S)
     except Exception as problem:
-        _explain(problem)
+        explain_none(problem)
         return result, None
 
 
-def _explain(problem: Exception) -> None:
+def explain_none(problem: Exception) -> None:
     if isinstance(problem, PromptLayerError):
         warn_once("return_pl_id", "return_pl_id gives None: %s", problem)
     else:

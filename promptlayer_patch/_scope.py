@@ -25,6 +25,9 @@ R = TypeVar("R")
 
 _open: ContextVar[tuple[scope, ...]] = ContextVar("promptlayer_patch_scopes", default=())
 
+finders: list[Callable[[], tuple[scope, ...]]] = []
+"""Asked, whenever a call begins, for scopes that hold for it without having been entered."""
+
 
 class scope:
     """Tag every OpenAI call made in a block, and hold the receipts of those calls.
@@ -186,7 +189,7 @@ def announced() -> tuple[str, Receipt] | None:
 
 def asked() -> bool:
     """Whether an open scope asks for recording."""
-    return any(one._asks for one in _open.get())
+    return any(one._asks for one in _holding())
 
 
 def suppressed() -> bool:
@@ -198,7 +201,7 @@ def merged(
     tags: tuple[str, ...], metadata: Mapping[str, str], extra: tuple[str, ...] = ()
 ) -> tuple[tuple[str, ...], Mapping[str, str]]:
     """The tags and metadata that hold here: the process's, then each open scope's, then `extra`."""
-    scopes = _open.get()
+    scopes = _holding()
     if not scopes and not extra:
         return tags, metadata
     all_tags = dict.fromkeys(tags)
@@ -221,8 +224,16 @@ def linked() -> tuple[int | None, PromptLink | None]:
 
 def hand_out(receipt: Receipt) -> None:
     """Give the receipt of a call that begins now to every open scope."""
-    for one in dict.fromkeys(_open.get()):  # a scope that was entered twice gets it once
+    for one in dict.fromkeys(_holding()):  # a scope that was entered twice gets it once
         one.receipts.append(receipt)
+
+
+def _holding() -> tuple[scope, ...]:
+    """The scopes that hold for a call that begins here."""
+    scopes = _open.get()
+    for find in finders:
+        scopes += find()
+    return scopes
 
 
 def _until(deadline: float) -> float:

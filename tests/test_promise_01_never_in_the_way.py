@@ -109,7 +109,7 @@ SHELLS = {
         "_guard.report",
         "_guard.quietly",
         "_guard.warn_once",
-        "_call_options._explain",
+        "_call_options.explain_none",
     ),
     "the hook itself, called by the import system; each holds nothing but guarded steps": (
         "_arrival.Arrival.find_spec",
@@ -349,7 +349,7 @@ def _quick_collections() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits long for an id that a fault keeps from coming."""
-    monkeypatch.setattr(_call_options, "_ID_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(_call_options, "ID_TIMEOUT_S", 0.01)
 
 
 @pytest.fixture(scope="module")
