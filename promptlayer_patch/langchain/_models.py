@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from langchain_core.language_models.base import LangSmithParams
 from langchain_openai import AzureChatOpenAI, AzureOpenAI, ChatOpenAI, OpenAI
@@ -12,13 +12,41 @@ from promptlayer_patch.langchain._chat import RecordedChat
 from promptlayer_patch.langchain._historical import HistoricalChat, HistoricalLLM
 from promptlayer_patch.langchain._llm import RecordedLLM
 
-# Fields are excluded, and the models keep the names of the classes they extend (`lc_id`, `_llm_type`): how a
-# model serialises is the key under which LangChain's caches keep what it answers, and what traces show.
-# Each class declares its fields itself: pydantic would take those of a common base for ChatOpenAI's own, and
-# its aliases would be lost.
+if TYPE_CHECKING:
+    from langchain_core.runnables import RunnableSerializable
+
+    Runnable = RunnableSerializable[Any, Any]
+else:
+    Runnable = object
 
 
-class PromptLayerOpenAI(HistoricalLLM, RecordedLLM, OpenAI):
+class _Alike(Runnable):
+    """Goes by the name of the class it extends.
+
+    How a model serialises is the key under which LangChain's caches keep what it has answered, and what
+    traces and prices go by. So the fields of ours are no part of it either.
+    """
+
+    _extends: ClassVar[type[Any]]
+
+    @classmethod
+    def lc_id(cls) -> list[str]:
+        """LangChain's name of the class, which is that of the class it extends."""
+        own = "_extends" in vars(cls)
+        named: list[str] = cls._extends.lc_id() if own else super().lc_id()
+        return named
+
+    def get_name(self, suffix: str | None = None, *, name: str | None = None) -> str:
+        """What LangChain calls a run of the model."""
+        own = type(self)._extends.__name__ if "_extends" in vars(type(self)) else None
+        return super().get_name(suffix, name=name or self.name or own)
+
+
+# Each class declares its fields itself: of a common base pydantic would take all fields, and the aliases that
+# ChatOpenAI gives some of them would be lost.
+
+
+class PromptLayerOpenAI(_Alike, HistoricalLLM, RecordedLLM, OpenAI):
     """`langchain_openai.OpenAI`, whose requests are recorded and tagged.
 
     With `return_pl_id=True` every generation that `generate` and `agenerate` return has PromptLayer's id of
@@ -29,36 +57,30 @@ class PromptLayerOpenAI(HistoricalLLM, RecordedLLM, OpenAI):
     Loaded from its serialised form it is a model of the class it extends.
     """
 
+    _extends: ClassVar[type[Any]] = OpenAI
+
     pl_tags: list[str] | None = Field(default=None, exclude=True)
     """Tags for each request of this model."""
     return_pl_id: bool | None = Field(default=False, exclude=True)
     """Wait for PromptLayer's id of each request, and hand it out."""
-
-    @classmethod
-    def lc_id(cls) -> list[str]:
-        """LangChain's name of the class, which is that of `OpenAI`."""
-        return OpenAI.lc_id() if cls is PromptLayerOpenAI else super().lc_id()
 
     def _get_ls_params(self, stop: list[str] | None = None, **kwargs: Any) -> LangSmithParams:
         # Taken from the name of the class otherwise.
         return {**super()._get_ls_params(stop=stop, **kwargs), "ls_provider": "openai"}
 
 
-class PromptLayerAzureOpenAI(HistoricalLLM, RecordedLLM, AzureOpenAI):
+class PromptLayerAzureOpenAI(_Alike, HistoricalLLM, RecordedLLM, AzureOpenAI):
     """`langchain_openai.AzureOpenAI`, recorded and tagged like `PromptLayerOpenAI`."""
+
+    _extends: ClassVar[type[Any]] = AzureOpenAI
 
     pl_tags: list[str] | None = Field(default=None, exclude=True)
     """Tags for each request of this model."""
     return_pl_id: bool | None = Field(default=False, exclude=True)
     """Wait for PromptLayer's id of each request, and hand it out."""
 
-    @classmethod
-    def lc_id(cls) -> list[str]:
-        """LangChain's name of the class, which is that of `AzureOpenAI`."""
-        return AzureOpenAI.lc_id() if cls is PromptLayerAzureOpenAI else super().lc_id()
 
-
-class PromptLayerChatOpenAI(HistoricalChat, RecordedChat, ChatOpenAI):
+class PromptLayerChatOpenAI(_Alike, HistoricalChat, RecordedChat, ChatOpenAI):
     """`langchain_openai.ChatOpenAI`, whose requests are recorded and tagged.
 
     With `return_pl_id=True` PromptLayer's id of the request is in `response_metadata["pl_request_id"]` of
@@ -69,26 +91,20 @@ class PromptLayerChatOpenAI(HistoricalChat, RecordedChat, ChatOpenAI):
     Loaded from its serialised form it is a model of the class it extends.
     """
 
+    _extends: ClassVar[type[Any]] = ChatOpenAI
+
     pl_tags: list[str] | None = Field(default=None, exclude=True)
     """Tags for each request of this model."""
     return_pl_id: bool | None = Field(default=False, exclude=True)
     """Wait for PromptLayer's id of each request, and hand it out."""
 
-    @classmethod
-    def lc_id(cls) -> list[str]:
-        """LangChain's name of the class, which is that of `ChatOpenAI`."""
-        return ChatOpenAI.lc_id() if cls is PromptLayerChatOpenAI else super().lc_id()
 
-
-class PromptLayerAzureChatOpenAI(HistoricalChat, RecordedChat, AzureChatOpenAI):
+class PromptLayerAzureChatOpenAI(_Alike, HistoricalChat, RecordedChat, AzureChatOpenAI):
     """`langchain_openai.AzureChatOpenAI`, recorded and tagged like `PromptLayerChatOpenAI`."""
 
+    _extends: ClassVar[type[Any]] = AzureChatOpenAI
+
     pl_tags: list[str] | None = Field(default=None, exclude=True)
     """Tags for each request of this model."""
     return_pl_id: bool | None = Field(default=False, exclude=True)
     """Wait for PromptLayer's id of each request, and hand it out."""
-
-    @classmethod
-    def lc_id(cls) -> list[str]:
-        """LangChain's name of the class, which is that of `AzureChatOpenAI`."""
-        return AzureChatOpenAI.lc_id() if cls is PromptLayerAzureChatOpenAI else super().lc_id()
