@@ -21,6 +21,7 @@ import pytest
 pytest.importorskip("langchain_openai", reason="langchain-openai is not installed")
 
 from promptlayer_patch.demo.standin import StandIn
+from tests.support.fake_promptlayer import without_key
 from tests.support.langchain import Numbering, prompts_in
 from tests.support.programs import ROOT, TOO_LONG_S, printed
 
@@ -33,7 +34,13 @@ IMPORTS = {
     "from langchain.callbacks import": "from promptlayer_patch.langchain import",
     "from langchain.schema import (": "from langchain_core.messages import (",
 }
-"""What is changed: the import, and nothing else."""
+"""What is changed: the imports."""
+TRACKING = {
+    "request_id=": "target=",
+    "prompt_name=": "name=",
+    "prompt_input_variables=": "variables=",
+}
+"""What `track` calls its arguments, beside that."""
 
 LLM_PAGE = """
 import os
@@ -172,12 +179,9 @@ ASYNC_CALLS = {
 """The asynchronous form of each call."""
 
 PROGRAM = """
-import asyncio, contextlib, getpass, io, json, sys, threading, types
+import asyncio, contextlib, getpass, io, json, sys, threading
 import promptlayer_patch
 
-if not hasattr(promptlayer_patch, "track"):
-    ignore = lambda **fields: None
-    promptlayer_patch.track = types.SimpleNamespace(score=ignore, metadata=ignore, prompt=ignore)
 pages = json.load(sys.stdin)
 loop = asyncio.new_event_loop()  # one: LangChain keeps its asynchronous clients
 for source, lines in pages:
@@ -193,7 +197,9 @@ for source, lines in pages:
             if len(said.getvalue().splitlines()) >= lines and said.getvalue()[-1:] in ("", "\\n"):
                 break
             threading.Event().wait(0.01)
-    print(json.dumps([said.getvalue().splitlines(), promptlayer_patch.stats().delivered]))
+    assert promptlayer_patch.flush(20)  # what a callback has said about a request
+    stats = promptlayer_patch.stats()
+    print(json.dumps([said.getvalue().splitlines(), stats.delivered - stats.annotations]))
 """
 
 
@@ -203,6 +209,8 @@ class Result:
 
     lines: list[str]
     requests: dict[int, dict[str, Any]]
+    said: list[tuple[str, dict[str, Any]]]
+    """What was posted about these requests later: path and body."""
 
     @property
     def asked(self) -> list[tuple[list[str], list[str] | None]]:
@@ -211,7 +219,7 @@ class Result:
 
 
 def changed(page: str) -> str:
-    for before, after in IMPORTS.items():
+    for before, after in (IMPORTS | TRACKING).items():
         page = page.replace(before, after)
     return page
 
@@ -260,7 +268,12 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str
         for run, line in zip(runs, done.stdout.splitlines(), strict=True):
             lines, delivered = json.loads(line)
             ids = list(promptlayer.by_id)[before:delivered]
-            found[run] = Result(lines, {request_id: promptlayer.by_id[request_id] for request_id in ids})
+            said = [
+                (post.path, without_key(post.body))
+                for post in promptlayer.annotations
+                if post.body["request_id"] in ids
+            ]
+            found[run] = Result(lines, {one: promptlayer.by_id[one] for one in ids}, said)
             before = delivered
         yield found
 
@@ -269,12 +282,17 @@ Results = dict[tuple[str, bool], Result]
 both_ways = pytest.mark.parametrize("form", [False, True], ids=["sync", "async"])
 
 
+def scored(result: Result) -> list[int]:
+    return [body["request_id"] for path, body in result.said if path == "/library-track-score"]
+
+
 @both_ways
 def test_the_page_of_the_llm_runs(results: Results, form: bool) -> None:
     result = results["llm", form]
 
     assert result.lines == []
     assert result.asked == [(["I am a cat and I want"], ["langchain"]), (["Tell me a joke"], None)]
+    assert scored(result) == [list(result.requests)[1]]
 
 
 @both_ways
@@ -283,6 +301,7 @@ def test_the_page_of_the_chat_model_runs(results: Results, form: bool) -> None:
 
     assert result.lines == []
     assert result.asked == [(["I am a cat and I want"], ["langchain"]), (["I am a cat and I want"], None)]
+    assert scored(result) == [list(result.requests)[1]]
 
 
 @both_ways
@@ -307,6 +326,12 @@ def test_the_callbacks_id_is_that_of_the_request(results: Results, form: bool) -
 
     assert result.lines == [f"prompt layer id  {request_id}" for request_id in result.requests]
     assert len(result.lines) == 1
+    assert scored(result) == list(result.requests)
+    assert [path for path, _ in result.said] == [
+        "/library-track-score",
+        "/library-track-metadata",
+        "/library-track-prompt",
+    ]
 
 
 @both_ways

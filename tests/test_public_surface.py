@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import importlib
+import importlib.util
 import inspect
 import subprocess
 import sys
@@ -18,6 +19,8 @@ import promptlayer_patch
 from promptlayer_patch import annotations, errors, exporters, group, records, store, templates, testing, track
 
 ROOT = Path(promptlayer_patch.__file__).parent
+LANGCHAIN = importlib.util.find_spec("langchain_openai") is not None
+"""It is not there beside every openai."""
 PUBLIC = [promptlayer_patch, annotations, errors, exporters, group, records, store, templates, testing, track]
 MODULES = [
     "annotations",
@@ -27,12 +30,15 @@ MODULES = [
     "exporters",
     "group",
     "instrumentation",
+    "langchain",
     "records",
     "store",
     "templates",
     "testing",
     "track",
 ]
+if LANGCHAIN:
+    PUBLIC.append(importlib.import_module("promptlayer_patch.langchain"))
 any_module = pytest.mark.parametrize("module", PUBLIC, ids=lambda module: module.__name__)
 
 
@@ -124,7 +130,7 @@ def test_every_module_is_private_or_meant_to_be_imported() -> None:
     assert public == set(MODULES)
 
 
-@pytest.mark.parametrize("name", MODULES)
+@pytest.mark.parametrize("name", [name for name in MODULES if LANGCHAIN or name != "langchain"])
 def test_every_public_module_can_be_imported_first(name: str) -> None:
     """In a fresh interpreter: no module relies on another having been imported before it."""
     program = f"import promptlayer_patch.{name}"
