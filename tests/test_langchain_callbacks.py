@@ -717,6 +717,19 @@ def test_runs_that_never_end_are_forgotten(sink: MemoryExporter, monkeypatch: py
     assert _runs._live == {}
 
 
+def test_a_run_that_has_not_ended_for_an_hour_is_forgotten(
+    sink: MemoryExporter, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """LangChain tells nobody that an `ainvoke` was cancelled."""
+    handler = PromptLayerCallbackHandler()
+    handler.on_llm_start({"id": ["a"]}, ["x"], run_id=uuid4())
+    monkeypatch.setattr(_runs, "_LONGEST_RUN_S", -1.0)
+
+    handler.on_llm_start({"id": ["a"]}, ["x"], run_id=uuid4())
+
+    assert _runs._live == {}
+
+
 def test_other_handlers_are_told_everything(models: Models, sink: MemoryExporter) -> None:
     """LangChain tells those that do not run inline nothing, where there is one that does."""
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from langchain_core.messages import AIMessageChunk, BaseMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, ChatResult
 
+from promptlayer_patch._guard import report
 from promptlayer_patch.langchain._requests import (
     KEY,
     AsyncOutside,
@@ -139,7 +140,10 @@ class RecordedChat(BaseChatOpenAI):
 
 def _with_id(result: ChatResult, request_id: int | None) -> ChatResult:
     """`result` with the id, in generations of its own: those that it has may be in a cache."""
-    result.generations = [_generation_with_id(one, request_id) for one in result.generations]
+    try:
+        result.generations = [_generation_with_id(one, request_id) for one in result.generations]
+    except Exception as fault:
+        report("adding a request id", fault)
     return result
 
 

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar, cast
 from langchain_core.language_models import BaseLLM
 from langchain_core.outputs import Generation, GenerationChunk, LLMResult
 
+from promptlayer_patch._guard import report
 from promptlayer_patch.langchain._requests import (
     KEY,
     AsyncOutside,
@@ -142,11 +143,14 @@ class RecordedLLM(BaseOpenAI):
         return receipts is not None or not self.return_pl_id
 
     def _with_ids(self, result: LLMResult, ids: list[int | None]) -> LLMResult:
-        for number, generations in enumerate(result.generations):
-            request = number // self.batch_size
-            request_id = ids[request] if request < len(ids) else None
-            for generation in generations:
-                generation.generation_info = {**(generation.generation_info or {}), KEY: request_id}
+        try:
+            for number, generations in enumerate(result.generations):
+                request = number // self.batch_size
+                request_id = ids[request] if request < len(ids) else None
+                for generation in generations:
+                    generation.generation_info = {**(generation.generation_info or {}), KEY: request_id}
+        except Exception as fault:
+            report("adding request ids", fault)
         return result
 
 
@@ -172,9 +176,12 @@ def _with_id(generation: Any, request_id: int | None) -> Any:
     return generation.model_copy(update={"generation_info": info})
 
 
-def _each(result: LLMResult, change: Any) -> LLMResult:
-    # New lists too: LangChain's own cache keeps the very list it was given.
-    result.generations = [[change(one) for one in generations] for generations in result.generations]
+def _each(result: LLMResult, change: Callable[[Any], Any]) -> LLMResult:
+    try:
+        # New lists too: LangChain's own cache keeps the very list it was given.
+        result.generations = [[change(one) for one in generations] for generations in result.generations]
+    except Exception as fault:
+        report("adding request ids", fault)
     return result
 
 

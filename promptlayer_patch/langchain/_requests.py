@@ -118,7 +118,12 @@ def stepwise(
     finally:
         _close(steps)
     for step in last:
-        yield from ending(step)
+        try:
+            more = list(ending(step))
+        except Exception as fault:
+            report("ending a stream", fault)
+            return
+        yield from more
 
 
 async def astepwise(
@@ -137,8 +142,13 @@ async def astepwise(
     finally:
         await _aclose(steps)
     for step in last:
-        for more in await ending(step):
-            yield more
+        try:
+            more = list(await ending(step))
+        except Exception as fault:
+            report("ending a stream", fault)
+            return
+        for one in more:
+            yield one
 
 
 def _close(steps: Any) -> None:

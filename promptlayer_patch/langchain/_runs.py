@@ -15,14 +15,19 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+from langchain_core.callbacks import BaseRunManager
+
 from promptlayer_patch import _scope
 from promptlayer_patch._guard import report
+from promptlayer_patch.langchain._requests import Outside
 
 if TYPE_CHECKING:
     from promptlayer_patch.langchain._callbacks import PromptLayerCallbackHandler
 
 _MOST_RUNS = 10_000
-"""A run whose end LangChain never tells is forgotten when so many have begun after it."""
+_LONGEST_RUN_S = 3600.0
+"""LangChain never tells the end of some runs, such as a cancelled `ainvoke`. They are forgotten after this
+time, or when so many others have begun."""
 _CALLBACKS = "langchain_core.callbacks.manager"
 _MANAGER, _MANAGERS = "run_manager", "run_managers"
 _HELPERS = frozenset({"_generate_helper", "_agenerate_helper"})
@@ -59,9 +64,20 @@ _live: dict[UUID, Run] = {}
 def begin(run_id: UUID, run: Run) -> Run:
     """The run of this id: the one that another handler has begun, or `run`."""
     run = _live.setdefault(run_id, run)
-    while len(_live) > _MOST_RUNS:
-        _live.pop(next(iter(_live)), None)
+    while (oldest := _oldest()) is not None and _is_lost(oldest[1]):
+        _live.pop(oldest[0], None)
     return run
+
+
+def _oldest() -> tuple[UUID, Run] | None:
+    try:
+        return next(iter(_live.items()), None)
+    except RuntimeError:
+        return None  # another thread has begun or ended a run meanwhile
+
+
+def _is_lost(run: Run) -> bool:
+    return len(_live) > _MOST_RUNS or time.time() - run.started_at > _LONGEST_RUN_S
 
 
 def going_on(run_id: UUID) -> Run | None:
@@ -92,9 +108,9 @@ def _runs_here() -> list[Run]:
         if frame.f_globals.get("__name__") == _CALLBACKS:
             break  # what a callback asks is not the model's
         if found is None:
-            run_id = getattr(_local(frame, _MANAGER), "run_id", None)
-            run = _live.get(run_id) if isinstance(run_id, UUID) else None
-            found = None if run is None or run_id is None else (run_id, run)
+            manager = _local(frame, _MANAGER)
+            run = _live.get(manager.run_id) if isinstance(manager, (BaseRunManager, Outside)) else None
+            found = None if run is None else (manager.run_id, run)
         elif frame.f_code.co_name in _HELPERS:
             ids = [manager.run_id for manager in _local(frame, _MANAGERS) or ()]
             if found[0] in ids:
