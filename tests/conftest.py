@@ -24,7 +24,7 @@ settings.load_profile("suite")
 def _own_environment(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
     """No key or destination of the developer's reaches a test, and no test reaches their local store."""
     for name in list(os.environ):  # noqa: TID251  what the developer has set is kept out
-        if name.startswith(("PROMPTLAYER_", "OPENAI_", "AZURE_OPENAI_")):
+        if name.startswith(("PROMPTLAYER_", "OPENAI_", "AZURE_OPENAI_", "LANGSMITH_", "LANGCHAIN_")):
             monkeypatch.delenv(name)
     monkeypatch.setenv("XDG_DATA_HOME", str(tmp_path_factory.mktemp("data")))
 

@@ -73,6 +73,12 @@ def promptlayer(monkeypatch: pytest.MonkeyPatch) -> Iterator[Numbering]:
         yield endpoint
 
 
+@pytest.fixture(autouse=True)
+def _no_runs() -> None:
+    """What another test has left unfinished is not followed any more."""
+    _runs._live.clear()
+
+
 class Told:
     """Keeps the ids it is called with."""
 

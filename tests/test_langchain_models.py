@@ -360,11 +360,13 @@ def test_the_scope_does_not_leak_into_the_consumer_of_a_stream(
     assert len(models.wire.sent) > 3
 
 
+@pytest.mark.parametrize("same", [False, True], ids=["another", "the same"])
 @either
-def test_callbacks_of_a_streaming_model_may_use_another(
-    promptlayer: Numbering, models: Models, kind: str
+def test_callbacks_of_a_streaming_model_may_use_a_model(
+    promptlayer: Numbering, models: Models, kind: str, same: bool
 ) -> None:
-    inner = make(models, kind, return_pl_id=True)
+    model = make(models, kind, streaming=True, return_pl_id=True)
+    inner = model if same else make(models, kind, return_pl_id=True)
     within = Ids()
 
     class Asking(Ids):
@@ -373,7 +375,6 @@ def test_callbacks_of_a_streaming_model_may_use_another(
                 list(inner.stream(PROMPTS[1], {"callbacks": [within]}))
 
     seen = Asking()
-    model = make(models, kind, streaming=True, return_pl_id=True)
     model.invoke(PROMPTS[0], {"callbacks": [seen]})
 
     assert promptlayer.asked(seen.found[PROMPTS[0]][0]) == [PROMPTS[0]]
@@ -470,6 +471,21 @@ def test_an_agents_messages_have_their_ids(
     assert len(ids) == 2
     assert sorted(ids) == sorted(promptlayer.by_id)
     assert len(models.wire.sent) == 2
+
+
+def test_an_agents_messages_have_their_ids_while_it_streams(promptlayer: Numbering, models: Models) -> None:
+    """LangGraph has the model stream to its callbacks then, and hands on the chunks as they come."""
+    agents = pytest.importorskip("langchain.agents", reason="langchain is not installed")
+    agent = agents.create_agent(models.chat(return_pl_id=True), tools=[weather])
+    question: Any = {"messages": [HumanMessage(WEATHER)]}
+
+    *_, (mode, state) = agent.stream(question, stream_mode=["messages", "values"])
+
+    assert mode == "values"
+    assert [id_of(message) for message in state["messages"] if message.type == "ai"] == list(
+        promptlayer.by_id
+    )
+    assert [sent.data["stream"] for sent in models.wire.sent] == [True, True]
 
 
 @both_ways

@@ -233,6 +233,10 @@ def asynchronous(page: str) -> str:
 SAYS = {"provider": 1, "callback": 1, "callback id": 1, "former calls": 4}
 
 
+OTHERS = ("PROMPTLAYER_", "OPENAI_", "LANGSMITH_", "LANGCHAIN_")
+"""What the developer has set is kept out."""
+
+
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str, bool], Result]]:
     """All pages, one after the other in one program, with both servers where its environment says they are.
@@ -243,7 +247,7 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[tuple[str
     sources = [asynchronous(changed(PAGES[name])) if form else changed(PAGES[name]) for name, form in runs]
     with Numbering() as promptlayer, StandIn(chunk_delay_s=0.0) as openai:
         environment = {
-            **os.environ,  # noqa: TID251  for the program, not for us
+            **{name: value for name, value in os.environ.items() if not name.startswith(OTHERS)},  # noqa: TID251
             "XDG_DATA_HOME": str(tmp_path_factory.mktemp("data")),
             "PROMPTLAYER_API_KEY": "pl_0123456789abcdef",
             "PROMPTLAYER_BASE_URL": promptlayer.base_url,

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from langchain_openai.chat_models.base import BaseChatOpenAI
 
     from promptlayer_patch._scope import scope
+    from promptlayer_patch.records import Receipt
 else:
     # Beside LangChain's class and not beneath it: see `_models`.
     BaseChatOpenAI = object
@@ -79,9 +80,10 @@ class RecordedChat(BaseChatOpenAI):
         run_manager: Any = None,
         **kwargs: Any,
     ) -> ChatResult:
+        gathered = gathered_for(self)
         with own_requests(self.pl_tags) as calls:
             result = super()._generate(messages, stop, run_manager, **kwargs)
-        if self._leaves(calls):
+        if self._leaves(calls, gathered):
             return result
         return _with_id(result, last_id(calls.receipts))
 
@@ -92,9 +94,10 @@ class RecordedChat(BaseChatOpenAI):
         run_manager: Any = None,
         **kwargs: Any,
     ) -> ChatResult:
+        gathered = gathered_for(self)
         with own_requests(self.pl_tags) as calls:
             result = await super()._agenerate(messages, stop, run_manager, **kwargs)
-        if self._leaves(calls):
+        if self._leaves(calls, gathered):
             return result
         return _with_id(result, await alast_id(calls.receipts))
 
@@ -105,12 +108,12 @@ class RecordedChat(BaseChatOpenAI):
         run_manager: Any = None,
         **kwargs: Any,
     ) -> Iterator[ChatGenerationChunk]:
-        calls = own_requests(self.pl_tags)
+        gathered, calls = gathered_for(self), own_requests(self.pl_tags)
         run_manager = outside(Outside, run_manager, calls)
         steps = super()._stream(messages, stop=stop, run_manager=run_manager, **kwargs)
 
         def ending(last: ChatGenerationChunk) -> list[ChatGenerationChunk]:
-            return [] if self._leaves(calls) else [_one_more(last, last_id(calls.receipts))]
+            return [] if self._leaves(calls, gathered) else [_one_more(last, last_id(calls.receipts))]
 
         return stepwise(calls, steps, ending)
 
@@ -121,21 +124,20 @@ class RecordedChat(BaseChatOpenAI):
         run_manager: Any = None,
         **kwargs: Any,
     ) -> AsyncIterator[ChatGenerationChunk]:
-        calls = own_requests(self.pl_tags)
+        gathered, calls = gathered_for(self), own_requests(self.pl_tags)
         run_manager = outside(AsyncOutside, run_manager, calls)
         steps = super()._astream(messages, stop=stop, run_manager=run_manager, **kwargs)
 
         async def ending(last: ChatGenerationChunk) -> list[ChatGenerationChunk]:
-            return [] if self._leaves(calls) else [_one_more(last, await alast_id(calls.receipts))]
+            return [] if self._leaves(calls, gathered) else [_one_more(last, await alast_id(calls.receipts))]
 
         return astepwise(calls, steps, ending)
 
-    def _leaves(self, calls: scope) -> bool:
-        """Whether the ids are not handed out here: nobody wants them, or the caller does it."""
-        receipts = gathered_for(self)
-        if receipts is not None:
-            receipts += calls.receipts
-        return receipts is not None or not self.return_pl_id
+    def _leaves(self, calls: scope, gathered: list[Receipt] | None) -> bool:
+        """Whether the id is not handed out here: nobody wants it, or the caller does it."""
+        if gathered is not None:
+            gathered += calls.receipts
+        return gathered is not None or not self.return_pl_id
 
 
 def _with_id(result: ChatResult, request_id: int | None) -> ChatResult:

@@ -18,8 +18,6 @@ from promptlayer_patch.langchain._requests import (
     aids_of,
     alast_id,
     astepwise,
-    gathered_for,
-    gathering,
     ids_of,
     last_id,
     outside,
@@ -31,12 +29,17 @@ if TYPE_CHECKING:
     from langchain_openai.llms.base import BaseOpenAI
 
     from promptlayer_patch._scope import scope
+    from promptlayer_patch.records import Receipt
 else:
     # Beside LangChain's class and not beneath it: see `_models`.
     BaseOpenAI = object
 
 F = TypeVar("F", bound=Callable[..., Any])
 Ids: TypeAlias = dict[int, tuple[Generation, "int | None"]]
+
+_GATHERED = "_promptlayer_receipts"
+"""By this name `_generate` of a streaming model gives `_stream` a list for the receipts. LangChain hands it
+on like any argument, and `_stream` takes it out."""
 
 _ids: ContextVar[Ids | None] = ContextVar("promptlayer_patch_langchain_ids", default=None)
 """By `id()`, with the object, the new generations of the `generate` that is under way, and their ids."""
@@ -93,8 +96,8 @@ class RecordedLLM(BaseOpenAI):
         self, prompts: list[str], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> LLMResult:
         if self.streaming:
-            with gathering(self) as receipts:
-                result = super()._generate(prompts, stop, run_manager, **kwargs)
+            receipts: list[Receipt] = []
+            result = super()._generate(prompts, stop, run_manager, **kwargs, **{_GATHERED: receipts})
         else:
             with own_requests(self.pl_tags) as calls:
                 result = super()._generate(prompts, stop, run_manager, **kwargs)
@@ -105,8 +108,8 @@ class RecordedLLM(BaseOpenAI):
         self, prompts: list[str], stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> LLMResult:
         if self.streaming:
-            with gathering(self) as receipts:
-                result = await super()._agenerate(prompts, stop, run_manager, **kwargs)
+            receipts: list[Receipt] = []
+            result = await super()._agenerate(prompts, stop, run_manager, **kwargs, **{_GATHERED: receipts})
         else:
             with own_requests(self.pl_tags) as calls:
                 result = await super()._agenerate(prompts, stop, run_manager, **kwargs)
@@ -116,31 +119,30 @@ class RecordedLLM(BaseOpenAI):
     def _stream(
         self, prompt: str, stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> Iterator[GenerationChunk]:
-        calls = own_requests(self.pl_tags)
+        gathered, calls = kwargs.pop(_GATHERED, None), own_requests(self.pl_tags)
         steps = super()._stream(prompt, stop, outside(Outside, run_manager, calls), **kwargs)
 
         def ending(_: GenerationChunk) -> list[GenerationChunk]:
-            return [] if self._leaves(calls) else [_one_more(last_id(calls.receipts))]
+            return [] if self._leaves(calls, gathered) else [_one_more(last_id(calls.receipts))]
 
         return stepwise(calls, steps, ending)
 
     def _astream(
         self, prompt: str, stop: list[str] | None = None, run_manager: Any = None, **kwargs: Any
     ) -> AsyncIterator[GenerationChunk]:
-        calls = own_requests(self.pl_tags)
+        gathered, calls = kwargs.pop(_GATHERED, None), own_requests(self.pl_tags)
         steps = super()._astream(prompt, stop, outside(AsyncOutside, run_manager, calls), **kwargs)
 
         async def ending(_: GenerationChunk) -> list[GenerationChunk]:
-            return [] if self._leaves(calls) else [_one_more(await alast_id(calls.receipts))]
+            return [] if self._leaves(calls, gathered) else [_one_more(await alast_id(calls.receipts))]
 
         return astepwise(calls, steps, ending)
 
-    def _leaves(self, calls: scope) -> bool:
-        """Whether the ids are not handed out here: nobody wants them, or `_generate` does it."""
-        receipts = gathered_for(self)
-        if receipts is not None:
-            receipts += calls.receipts
-        return receipts is not None or not self.return_pl_id
+    def _leaves(self, calls: scope, gathered: list[Receipt] | None) -> bool:
+        """Whether the id is not handed out here: nobody wants it, or `_generate` does it."""
+        if gathered is not None:
+            gathered += calls.receipts
+        return gathered is not None or not self.return_pl_id
 
     def _with_ids(self, result: LLMResult, ids: list[int | None]) -> LLMResult:
         try:

@@ -69,7 +69,7 @@ async def _aid_of(receipt: Receipt, timeout_s: float) -> int | None:
 
 @dataclass(slots=True)
 class Gathering:
-    """The receipts of what one model asks, for whoever called it to hand out the ids."""
+    """The receipt of what one model asks, for whoever called it to hand out the id."""
 
     model: object
     receipts: list[Receipt] = field(default_factory=list)
@@ -80,7 +80,7 @@ _gathering: ContextVar[Gathering | None] = ContextVar("promptlayer_patch_langcha
 
 @contextmanager
 def gathering(model: object) -> Iterator[list[Receipt]]:
-    """Have the steps of `model` leave their receipts here, in place of waiting for the ids themselves."""
+    """Have `model` leave the receipt of its request here, in place of waiting for the id."""
     before, own = _gathering.get(), Gathering(model)
     _gathering.set(own)
     try:
@@ -91,12 +91,15 @@ def gathering(model: object) -> Iterator[list[Receipt]]:
 
 
 def gathered_for(model: object) -> list[Receipt] | None:
-    """Where the receipts of `model` go, if its caller hands out the ids.
+    """Where the receipts of what `model` asks now go, if its caller hands out the ids.
 
-    A callback of the caller's may use another model meanwhile, which hands out its own.
+    Once only: callbacks of the same call may use the model too, for requests of their own.
     """
     found = _gathering.get()
-    return found.receipts if found is not None and found.model is model else None
+    if found is None or found.model is not model:
+        return None
+    _gathering.set(None)
+    return found.receipts
 
 
 def stepwise(
