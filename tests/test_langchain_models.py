@@ -428,6 +428,18 @@ def test_structured_output_has_the_id(
     assert [body["tags"] for body in promptlayer.bodies] == [["s"]]
 
 
+def test_a_stream_of_structured_output_has_the_id(promptlayer: Numbering, models: Models) -> None:
+    """LangChain reads it through openai's own helper for streams."""
+    model = models.chat(return_pl_id=True, pl_tags=["s"])
+    chain = model.with_structured_output(Answer, method="json_schema", include_raw=True)
+
+    whole = added(list(chain.stream(PROMPTS[0])))
+
+    assert isinstance(whole["parsed"], Answer)
+    assert promptlayer.asked(id_of(whole["raw"])) == [PROMPTS[0]]
+    assert [body["tags"] for body in promptlayer.bodies] == [["s"]]
+
+
 @both_ways
 def test_the_responses_api_has_the_id(promptlayer: Numbering, models: Models, asynchronous: bool) -> None:
     model = models.chat(return_pl_id=True, use_responses_api=True)
