@@ -157,6 +157,21 @@ def test_a_chat_models_run_is_recorded(sink: MemoryExporter, streamed: bool, asy
     assert record.metadata == {"_langchain_run_id": str(run_id), "_langchain_tags": "['t']"}
 
 
+@pytest.mark.filterwarnings("ignore:.*in beta")
+def test_a_stream_of_blocks_is_recorded_as_a_stream(sink: MemoryExporter) -> None:
+    """The third version of LangChain's events, where this LangChain has it."""
+    if not hasattr(BaseChatModel, "_chat_model_stream_v3"):
+        pytest.skip("this LangChain has no such stream")
+    model = FakeListChatModel(responses=["on its way"], callbacks=[PromptLayerCallbackHandler()])
+
+    assert model.stream_events(QUESTION, version="v3").output.text == "on its way"
+
+    (record,) = recorded(sink)
+    assert record.streamed
+    assert record.started_at <= (record.first_token_at or 0) <= record.ended_at
+    assert "on its way" in str(record.response)
+
+
 @both_ways
 @streamed_or_not
 def test_a_run_of_a_model_for_texts_is_recorded(

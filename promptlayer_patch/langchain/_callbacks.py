@@ -96,6 +96,11 @@ class PromptLayerCallbackHandler(BaseCallbackHandler):
         if run is not None and run.first_token_at is None:
             run.first_token_at = time.time()
 
+    def on_stream_event(self, event: Any, *, run_id: UUID, **kwargs: Any) -> None:
+        """A piece of the answer has arrived, in the third version of LangChain's events."""
+        if isinstance(event, Mapping) and event.get("event") == "content-block-delta":
+            self.on_llm_new_token(event, run_id=run_id)
+
     def on_llm_end(self, response: LLMResult, *, run_id: UUID, **kwargs: Any) -> None:
         """The answer is complete."""
         quietly("recording a LangChain run", self._end, run_id, response)
