@@ -543,6 +543,31 @@ def test_prompts_that_go_out_together_are_one_record(
 
 
 @both_ways
+def test_prompts_of_another_vendors_model_on_openais_library_are_one_record(
+    promptlayer: Numbering, models: Models, asynchronous: bool
+) -> None:
+    """LangChain makes the request in the name of the first run only."""
+
+    class Vendor(OpenAI):
+        @property
+        def _llm_type(self) -> str:
+            return "vendor"
+
+    told = Told()
+    model = models.llm(Vendor, callbacks=[PromptLayerCallbackHandler(told, ["a"])])
+    prompts = ["first", "second", "third"]
+
+    if asynchronous:
+        on_a_loop(model.agenerate(prompts))
+    else:
+        model.generate(prompts)
+
+    assert told.all_of(promptlayer) == sorted(promptlayer.by_id)
+    (body,) = promptlayer.bodies
+    assert (prompts_in(body["kwargs"]), body["tags"]) == (prompts, ["a"])
+
+
+@both_ways
 def test_many_runs_at_once_have_their_own_records(
     promptlayer: Numbering, models: Models, asynchronous: bool
 ) -> None:

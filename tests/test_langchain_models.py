@@ -270,8 +270,20 @@ def chunks_of(model: Any, asynchronous: bool) -> list[Any]:
     return on_a_loop(read()) if asynchronous else list(model.stream(PROMPTS[0]))
 
 
+every_chat_stream = pytest.mark.parametrize(
+    "more",
+    [
+        {},
+        {"output_version": "v1"},
+        {"use_responses_api": True},
+        {"use_responses_api": True, "output_version": "v1"},
+    ],
+    ids=["chat completions", "chat completions v1", "responses", "responses v1"],
+)
+
+
 @both_ways
-@pytest.mark.parametrize("more", [{}, {"use_responses_api": True}], ids=["chat completions", "responses"])
+@every_chat_stream
 def test_the_id_is_in_the_last_chunk_of_a_stream_which_is_empty(
     promptlayer: Numbering, models: Models, more: Any, asynchronous: bool
 ) -> None:
@@ -284,7 +296,7 @@ def test_the_id_is_in_the_last_chunk_of_a_stream_which_is_empty(
 
 
 @both_ways
-@pytest.mark.parametrize("more", [{}, {"use_responses_api": True}], ids=["chat completions", "responses"])
+@every_chat_stream
 def test_a_stream_put_together_is_that_of_the_class_but_for_the_id(
     promptlayer: Numbering, models: Models, more: Any, asynchronous: bool
 ) -> None:

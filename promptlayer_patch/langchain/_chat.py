@@ -112,8 +112,8 @@ class RecordedChat(BaseChatOpenAI):
         run_manager = outside(Outside, run_manager, calls)
         steps = super()._stream(messages, stop=stop, run_manager=run_manager, **kwargs)
 
-        def ending(last: ChatGenerationChunk) -> list[ChatGenerationChunk]:
-            return [] if self._leaves(calls, gathered) else [_one_more(last, last_id(calls.receipts))]
+        def ending() -> list[ChatGenerationChunk]:
+            return [] if self._leaves(calls, gathered) else [_one_more(last_id(calls.receipts))]
 
         return stepwise(calls, steps, ending)
 
@@ -128,8 +128,8 @@ class RecordedChat(BaseChatOpenAI):
         run_manager = outside(AsyncOutside, run_manager, calls)
         steps = super()._astream(messages, stop=stop, run_manager=run_manager, **kwargs)
 
-        async def ending(last: ChatGenerationChunk) -> list[ChatGenerationChunk]:
-            return [] if self._leaves(calls, gathered) else [_one_more(last, await alast_id(calls.receipts))]
+        async def ending() -> list[ChatGenerationChunk]:
+            return [] if self._leaves(calls, gathered) else [_one_more(await alast_id(calls.receipts))]
 
         return astepwise(calls, steps, ending)
 
@@ -160,10 +160,8 @@ def _generation_with_id(generation: ChatGeneration, request_id: int | None) -> C
     )
 
 
-def _one_more(last: ChatGenerationChunk, request_id: int | None) -> ChatGenerationChunk:
-    """An empty chunk with the id, to follow `last`."""
-    # LangChain cannot add a string to a list of blocks that begins with none.
-    content: Any = "" if isinstance(last.message.content, str) else []
+def _one_more(request_id: int | None) -> ChatGenerationChunk:
+    """An empty chunk with the id."""
     # Marked as the last one, or LangChain would add an empty one of its own after it.
-    message = AIMessageChunk(content=content, chunk_position="last")
+    message = AIMessageChunk(content="", chunk_position="last")
     return ChatGenerationChunk(message=message, generation_info={KEY: request_id})

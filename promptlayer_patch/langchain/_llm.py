@@ -122,7 +122,7 @@ class RecordedLLM(BaseOpenAI):
         gathered, calls = kwargs.pop(_GATHERED, None), own_requests(self.pl_tags)
         steps = super()._stream(prompt, stop, outside(Outside, run_manager, calls), **kwargs)
 
-        def ending(_: GenerationChunk) -> list[GenerationChunk]:
+        def ending() -> list[GenerationChunk]:
             return [] if self._leaves(calls, gathered) else [_one_more(last_id(calls.receipts))]
 
         return stepwise(calls, steps, ending)
@@ -133,7 +133,7 @@ class RecordedLLM(BaseOpenAI):
         gathered, calls = kwargs.pop(_GATHERED, None), own_requests(self.pl_tags)
         steps = super()._astream(prompt, stop, outside(AsyncOutside, run_manager, calls), **kwargs)
 
-        async def ending(_: GenerationChunk) -> list[GenerationChunk]:
+        async def ending() -> list[GenerationChunk]:
             return [] if self._leaves(calls, gathered) else [_one_more(await alast_id(calls.receipts))]
 
         return astepwise(calls, steps, ending)

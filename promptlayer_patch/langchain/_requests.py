@@ -103,55 +103,55 @@ def gathered_for(model: object) -> list[Receipt] | None:
 
 
 def stepwise(
-    calls: _scope.scope, steps: Iterator[T], ending: Callable[[T], Iterable[T]]
+    calls: _scope.scope, steps: Iterator[T], ending: Callable[[], list[T]]
 ) -> Generator[T, None, None]:
-    """`steps`, each taken in the scope, then what `ending` makes of the last one.
+    """`steps`, each taken in the scope, and after the last one what `ending` gives; none if there were none.
 
     A generator shares the context of its consumer, so the scope must not be open where it yields.
     """
-    last: list[T] = []
+    begun = False
     try:
         while True:
             with calls:
                 try:
-                    last[:] = [next(steps)]
+                    step = next(steps)
                 except StopIteration:
                     break
-            yield last[0]
+            begun = True
+            yield step
     finally:
         _close(steps)
-    for step in last:
-        try:
-            more = list(ending(step))
-        except Exception as fault:
-            report("ending a stream", fault)
-            return
-        yield from more
+    try:
+        more = ending() if begun else []
+    except Exception as fault:
+        report("ending a stream", fault)
+        return
+    yield from more
 
 
 async def astepwise(
-    calls: _scope.scope, steps: AsyncIterator[T], ending: Callable[[T], Awaitable[Iterable[T]]]
+    calls: _scope.scope, steps: AsyncIterator[T], ending: Callable[[], Awaitable[list[T]]]
 ) -> AsyncGenerator[T, None]:
     """`stepwise` for asynchronous generators."""
-    last: list[T] = []
+    begun = False
     try:
         while True:
             with calls:
                 try:
-                    last[:] = [await anext(steps)]
+                    step = await anext(steps)
                 except StopAsyncIteration:
                     break
-            yield last[0]
+            begun = True
+            yield step
     finally:
         await _aclose(steps)
-    for step in last:
-        try:
-            more = list(await ending(step))
-        except Exception as fault:
-            report("ending a stream", fault)
-            return
-        for one in more:
-            yield one
+    try:
+        more = await ending() if begun else []
+    except Exception as fault:
+        report("ending a stream", fault)
+        return
+    for step in more:
+        yield step
 
 
 def _close(steps: Any) -> None:
