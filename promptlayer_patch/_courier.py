@@ -258,39 +258,57 @@ class Courier:
             self._book(state, item, delivery, began_at_the_end)
 
     def _book(self, state: _State, item: Item, delivery: Delivery, began_at_the_end: bool) -> None:
-        spooling, circuit = self._spooling, self._circuit
-        own = spooling.owns(item)
+        """What became of the item, for the account, the circuit, the spool and whoever waits for it.
+
+        It is under way until all of them know.
+        """
+        spooling, own, was_out = self._spooling, self._spooling.owns(item), False
+        on_disk = item.spool is not None and item.spool.on_disk
+        told = isinstance(delivery, Delivered) and on_disk and spooling.has(item)
+        if told:
+            # Before the spool forgets it: an annotation that is put meanwhile asks for the outcome, or else
+            # finds the request still there.
+            was_out = self._account(state, item, delivery, int(own))
+            quietly("settling a receipt", spooling.outcomes.settle, item.key, delivery)
         settled = self._settled(state, item, delivery)
-        was_out = False
-        with state.changed:
-            state.under_way.pop(id(item), None)
-            state.news += 1
-            state.changed.notify_all()
-            counts = state.counts
-            match delivery:
-                case _ if settled is None:
-                    circuit.gave_up(item.key)
-                case NotYet():
-                    circuit.gave_up(item.key)
-                case TryLater(after_s, reason, refuses_key):
-                    counts.retried += own
-                    state.hopeless = state.hopeless or began_at_the_end
-                    if refuses_key:
-                        circuit.refuse(reason)
-                    else:
-                        circuit.failed(item.key, _asked(after_s))
-                case Delivered():
-                    was_out = circuit.succeeded()
-                    counts.delivered += own
-                    counts.adopted += not own
-                case Rejected():
-                    was_out = circuit.succeeded()
-                    counts.rejected += len(settled) * own
+        if settled is None:
+            with state.changed:
+                self._circuit.gave_up(item.key)
+        elif not told:
+            with state.changed:
+                state.hopeless = state.hopeless or (_has_failed(delivery) and began_at_the_end)
+            was_out = self._account(state, item, delivery, own * len(settled))
         if was_out:
             quietly("recalling", spooling.recall)
         for one in settled or ():
             if not isinstance(delivery, TryLater):
                 quietly("settling a receipt", spooling.outcomes.settle, one.key, delivery)
+        with state.changed:
+            state.under_way.pop(id(item), None)
+            state.news += 1
+            state.changed.notify_all()
+
+    def _account(self, state: _State, item: Item, delivery: Delivery, own: int) -> bool:
+        """Count `own` items of this process; whether the answer ends an outage."""
+        circuit, counts = self._circuit, state.counts
+        with state.changed:
+            match delivery:
+                case NotYet():
+                    circuit.gave_up(item.key)
+                case TryLater(after_s, reason, refuses_key):
+                    counts.retried += own
+                    if refuses_key:
+                        circuit.refuse(reason)
+                    else:
+                        circuit.failed(item.key, _asked(after_s))
+                case Delivered():
+                    counts.delivered += own
+                    counts.adopted += not own
+                    return circuit.succeeded()
+                case Rejected():
+                    counts.rejected += own
+                    return circuit.succeeded()
+        return False
 
     def _settled(self, state: _State, item: Item, delivery: Delivery) -> list[Item] | None:
         """Let the spool know; what is settled by that, `None` if it was given up while it was under way."""
@@ -307,10 +325,6 @@ class Courier:
                         quietly("marking the outbox", spooling.key_was_refused, item)
                     quietly("putting off", spooling.put_off, item, wait_before(item.attempts, after_s))
                 case Delivered(request_id):
-                    if item.spool is not None and item.spool.on_disk:
-                        # Before the spool forgets it: an annotation that is put meanwhile asks for the
-                        # outcome, or else finds the request still there.
-                        quietly("settling a receipt", spooling.outcomes.settle, item.key, delivery)
                     if isinstance(item.load, Annotation):
                         request_id = item.request_id
                     quietly("forgetting what was delivered", spooling.delivered, item, request_id)
@@ -322,6 +336,10 @@ class Courier:
         """Start empty: what is in the outbox is the parent's, and its threads do not exist here."""
         self._begin()
         quietly("forking", self._spooling.begin_anew)
+
+
+def _has_failed(delivery: Delivery) -> bool:
+    return isinstance(delivery, TryLater) and not isinstance(delivery, NotYet)
 
 
 def _asked(after_s: object) -> float | None:

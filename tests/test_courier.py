@@ -500,6 +500,7 @@ def test_at_the_end_nobody_waits_for_a_destination_that_does_not_answer(
     office.put(20)
     office.kept()
     wait_until(lambda: office.spooling.own_count() == 20 and office.stats.retried > 0)
+    wait_until(lambda: not office.dispatch._courier._state.under_way)
     tried = len(exporter.batches)
     began = time.monotonic()
     assert not office.dispatch.end(AN_HOUR_S)
