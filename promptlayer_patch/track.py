@@ -10,12 +10,16 @@ in the order in which it was said.
 A *target* is the id of a request, its receipt, the response or stream that the OpenAI client returned, or a
 scope, of which the last request is meant. Where records go to several destinations, an id is taken to the one
 that gave it, or else to the first that gives any; everything else goes to all of them.
+
+Calls written for PromptLayer's own library (`request_id=`, `score_name=`, `prompt_name=`,
+`prompt_input_variables=`, `group_id=`) work as they are.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from typing import Any, TypeAlias
+import functools
+from collections.abc import Callable, Mapping
+from typing import Any, ParamSpec, TypeAlias
 
 from promptlayer_patch import _install
 from promptlayer_patch._annotating import (
@@ -33,10 +37,29 @@ from promptlayer_patch.records import Receipt
 
 __all__ = ["Target", "group", "metadata", "prompt", "score"]
 
+_P = ParamSpec("_P")
+
 Target: TypeAlias = "int | Receipt | scope | Any"
 """An id, a receipt, a scope (of which the last request is meant), or what the OpenAI client returned."""
 
 
+def _also_called(**names: str) -> Callable[[Callable[_P, None]], Callable[_P, None]]:
+    """Take arguments by the names they have in PromptLayer's own library too: `also=ours`."""
+
+    def decorate(function: Callable[_P, None]) -> Callable[_P, None]:
+        @functools.wraps(function)
+        def called(*args: _P.args, **kwargs: _P.kwargs) -> None:
+            renamed: Any = {names.get(name, name): value for name, value in kwargs.items()}
+            if len(renamed) < len(kwargs):
+                raise TypeError(f"{function.__name__}() got an argument by both of its names")
+            function(*args, **renamed)
+
+        return called
+
+    return decorate
+
+
+@_also_called(request_id="target", score_name="name")
 def score(target: Target, score: int, *, name: str | None = None) -> None:
     """Score a request from 0 to 100; several scores of one request need a name each.
 
@@ -47,6 +70,7 @@ def score(target: Target, score: int, *, name: str | None = None) -> None:
     _install.annotate(_found(target), content)
 
 
+@_also_called(request_id="target")
 def metadata(target: Target, metadata: Mapping[str, str]) -> None:
     """Add metadata, strings by strings, to a request; a key that it has already gets the new value.
 
@@ -57,6 +81,7 @@ def metadata(target: Target, metadata: Mapping[str, str]) -> None:
     _install.annotate(_found(target), content)
 
 
+@_also_called(request_id="target", prompt_name="name", prompt_input_variables="variables")
 def prompt(
     target: Target,
     name: Any,
@@ -79,6 +104,7 @@ def prompt(
     _install.annotate(_found(target), content)
 
 
+@_also_called(request_id="target", group_id="group")
 def group(target: Target, group: int) -> None:
     """Put a request into a group that `promptlayer_patch.group.create()` has made.
 

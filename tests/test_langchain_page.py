@@ -35,12 +35,6 @@ IMPORTS = {
     "from langchain.schema import (": "from langchain_core.messages import (",
 }
 """What is changed: the imports."""
-TRACKING = {
-    "request_id=": "target=",
-    "prompt_name=": "name=",
-    "prompt_input_variables=": "variables=",
-}
-"""What `track` calls its arguments, beside that."""
 
 LLM_PAGE = """
 import os
@@ -220,7 +214,7 @@ class Result:
 
 
 def changed(page: str) -> str:
-    for before, after in (IMPORTS | TRACKING).items():
+    for before, after in IMPORTS.items():
         page = page.replace(before, after)
     return page
 

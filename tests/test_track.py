@@ -149,6 +149,25 @@ def test_what_the_caller_changes_afterwards_does_not_show(sink: MemoryExporter) 
     ]
 
 
+def test_the_names_of_promptlayers_own_library_work_too(sink: MemoryExporter) -> None:
+    """Its documentation, and LangChain's, call these by name."""
+    said: Any = track
+    said.score(request_id=7, score=90, score_name="tone")
+    said.metadata(request_id=7, metadata={"k": "v"})
+    said.prompt(request_id=7, prompt_name="greeting", prompt_input_variables={"name": "Ada"}, version=2)
+    said.group(request_id=7, group_id=3)
+    promptlayer_patch.flush()
+    assert [one.content for one in sink.annotations] == [
+        Score(90, "tone"),
+        MetadataUpdate({"k": "v"}),
+        PromptLink("greeting", 2, variables={"name": "Ada"}),
+        GroupLink(3),
+    ]
+    assert {one.request_id for one in sink.annotations} == {7}
+    with pytest.raises(TypeError, match="by both of its names"):
+        said.score(target=7, request_id=7, score=1)
+
+
 # The wire
 
 
