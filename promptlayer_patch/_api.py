@@ -12,7 +12,7 @@ from typing import Any
 
 from promptlayer_patch import errors
 from promptlayer_patch._http import Answer, Connection
-from promptlayer_patch._install import current_settings
+from promptlayer_patch._process import current_settings
 from promptlayer_patch._settings import shown_url
 from promptlayer_patch._wire import encoded, message_in
 from promptlayer_patch.exporters import remote

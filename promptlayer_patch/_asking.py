@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 
-from promptlayer_patch import _install, _scope
+from promptlayer_patch import _process, _scope
 from promptlayer_patch._guard import quietly, warn_once
 from promptlayer_patch.errors import InvalidArgument
 
@@ -20,6 +20,6 @@ def asking(*, tags: Iterable[str] = (), metadata: Mapping[str, str] | None = Non
 
 def _prepare() -> None:
     try:
-        _install.prepare()
+        _process.prepare()
     except InvalidArgument as wrong:
         warn_once("asking", "nothing is recorded: %s", wrong)

@@ -13,7 +13,7 @@ import pytest
 from promptlayer_patch._cassettes import cassettes
 from promptlayer_patch._diversion import KEPT, Opener, Recorder, defaults, kept_here, leaves, sent
 from promptlayer_patch._guard import quietly
-from promptlayer_patch._install import Installation, _process
+from promptlayer_patch._process import Installation, process
 from promptlayer_patch._settings import tell_children
 
 if TYPE_CHECKING:
@@ -33,15 +33,15 @@ class Quiet:
     def __init__(self, *, sends: bool) -> None:
         self._sends = sends
         self._opener = Opener(sent if sends else kept_here, Recorder(_KEPT_UNSEEN))
-        found = _process.now
+        found = process.now
         pipeline = None if found.pipeline is None else self._opener(found.settings)
         now = Installation(found.settings, found.only_asked, pipeline)
-        self._before = _process.exchange(now, self._opener)
+        self._before = process.exchange(now, self._opener)
         self._variable = tell_children(None if sends else "false")
 
     def end(self) -> None:
         """What was installed before is in force again."""
-        ended, _ = _process.exchange(*self._before)
+        ended, _ = process.exchange(*self._before)
         ended.end(_OVER)
         self._opener.close()
         tell_children(self._variable)
@@ -56,8 +56,8 @@ class Quiet:
 
     def deliver(self) -> None:
         """While what surrounds the test, such as a cassette, is still in use."""
-        if self._opener.opens is sent and _process.pipeline is not None:
-            _process.pipeline.flush(_LONGEST_FLUSH_S)
+        if self._opener.opens is sent and process.pipeline is not None:
+            process.pipeline.flush(_LONGEST_FLUSH_S)
 
     def end_test(self) -> None:
         self.deliver()
@@ -70,25 +70,25 @@ class Quiet:
 
         self._opener.recorder.limit = KEPT
         ours = None
-        if _process.pipeline is None or _process.now.only_asked:
+        if process.pipeline is None or process.now.only_asked:
             ours = defaults()
-            _process.install(ours)
+            process.install(ours)
         yield Requests(self._opener.look, self._opener.recorder)
-        if ours is not None and _process.now.settings is ours:
-            _process.uninstall()
+        if ours is not None and process.now.settings is ours:
+            process.uninstall()
 
     def _turn(self, *, sends: bool) -> None:
         """Have what is installed send or not, and end what has begun until now."""
-        opens, now = sent if sends else kept_here, _process.now
+        opens, now = sent if sends else kept_here, process.now
         changes = self._opener.opens is not opens
         if changes:
             self._opener.opens = opens
             tell_children(None if sends else "false")
-        if now.pipeline is None or _process.opens is not self._opener:
+        if now.pipeline is None or process.opens is not self._opener:
             return
         anew = changes and leaves(now.settings)
         pipeline = self._opener(now.settings) if anew else now.pipeline
-        _process.exchange(Installation(now.settings, now.only_asked, pipeline), self._opener)
+        process.exchange(Installation(now.settings, now.only_asked, pipeline), self._opener)
         before = now.end(_OVER)
         if anew and before is not None:
             quietly("closing", before.close)

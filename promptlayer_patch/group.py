@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from promptlayer_patch import _api, _install
+from promptlayer_patch import _api, _process
 from promptlayer_patch._registry.arguments import checked_timeout
 from promptlayer_patch._registry.twins import awaitable
 from promptlayer_patch.errors import APIStatusError
@@ -21,7 +21,7 @@ def create(timeout_s: float = 10.0) -> int:
     its group.
     """
     wait_s = checked_timeout(timeout_s)
-    here = _install.created_group()
+    here = _process.created_group()
     return _asked_for(wait_s) if here is None else here
 
 

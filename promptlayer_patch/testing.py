@@ -16,7 +16,7 @@ from typing import Any, overload
 
 from promptlayer_patch import _describing
 from promptlayer_patch._diversion import KEPT, Opener, Recorder, defaults, recorded
-from promptlayer_patch._install import Installation, _process
+from promptlayer_patch._process import Installation, process
 from promptlayer_patch.annotations import Annotation
 from promptlayer_patch.records import Record
 
@@ -34,13 +34,13 @@ def capture() -> Iterator[Requests]:
     request is in the list of the innermost one. At most the last 10,000 requests are kept.
     """
     opener = Opener(recorded, Recorder(KEPT))
-    before = _process.now
+    before = process.now
     found = before.settings if before.pipeline is not None and not before.only_asked else defaults()
-    here = _process.exchange(Installation(found, pipeline=opener(found)), opener)
+    here = process.exchange(Installation(found, pipeline=opener(found)), opener)
     try:
         yield Requests(opener.look, opener.recorder)
     finally:
-        ended, _ = _process.exchange(*here)
+        ended, _ = process.exchange(*here)
         ended.end(_OVER)
         opener.close()
 

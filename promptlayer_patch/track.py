@@ -21,7 +21,7 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any, ParamSpec, TypeAlias
 
-from promptlayer_patch import _install
+from promptlayer_patch import _process
 from promptlayer_patch._annotating import (
     checked_group,
     checked_id,
@@ -67,7 +67,7 @@ def score(target: Target, score: int, *, name: str | None = None) -> None:
     that is not known.
     """
     content = checked_score(score, name)
-    _install.annotate(_found(target), content)
+    _process.annotate(_found(target), content)
 
 
 @_also_called(request_id="target")
@@ -78,7 +78,7 @@ def metadata(target: Target, metadata: Mapping[str, str]) -> None:
     known.
     """
     content = checked_update(metadata)
-    _install.annotate(_found(target), content)
+    _process.annotate(_found(target), content)
 
 
 @_also_called(request_id="target", prompt_name="name", prompt_input_variables="variables")
@@ -101,7 +101,7 @@ def prompt(
     content = (
         linked(name, variables, version, label) if isinstance(name, str) else checked_prompt("name", name)
     )
-    _install.annotate(_found(target), content)
+    _process.annotate(_found(target), content)
 
 
 @_also_called(request_id="target", group_id="group")
@@ -111,7 +111,7 @@ def group(target: Target, group: int) -> None:
     Raises `InvalidArgument` for what is no group id, or a target that is not known.
     """
     content = checked_group("group", group)
-    _install.annotate(_found(target), content)
+    _process.annotate(_found(target), content)
 
 
 def _found(target: Target) -> Receipt | int:

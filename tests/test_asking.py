@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 import promptlayer_patch
-from promptlayer_patch import _install
+from promptlayer_patch import _process
 from promptlayer_patch._asking import asking
 from promptlayer_patch.annotations import PromptLink
 from promptlayer_patch.exporters.memory import MemoryExporter
@@ -110,7 +110,7 @@ def test_openai_may_be_imported_later(promptlayer: FakePromptLayer) -> None:
 
 def handed_in(**fields: Any) -> Receipt:
     receipt = Receipt()
-    _install.submit(Record(id=receipt.record_id, function_name="langchain.FakeChat", **fields), receipt)
+    _process.submit(Record(id=receipt.record_id, function_name="langchain.FakeChat", **fields), receipt)
     return receipt
 
 
@@ -146,14 +146,14 @@ def test_a_record_of_others_may_be_suppressed_or_not_sampled(sink: MemoryExporte
     assert sink.records == []
 
 
-@pytest.mark.parametrize("name", ["_asking._prepare", "_install.prepare", "_scope.asked"])
+@pytest.mark.parametrize("name", ["_asking._prepare", "_process.prepare", "_scope.asked"])
 def test_a_fault_in_looking_for_what_asks_is_not_noticed(
     promptlayer: FakePromptLayer, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
     def fail() -> None:
         raise RuntimeError("of ours")
 
-    place = places(["_asking", "_install", "_scope"])[name]
+    place = places(["_asking", "_process", "_scope"])[name]
     with asking():
         ask()
     if name != "_scope.asked":
@@ -163,13 +163,13 @@ def test_a_fault_in_looking_for_what_asks_is_not_noticed(
         assert len(list(ask(stream=True))) > 1
 
 
-@pytest.mark.parametrize("name", ["_install._Process.submit", "_parcels.FinishedCall.prompt"])
+@pytest.mark.parametrize("name", ["_process.Process.submit", "_parcels.FinishedCall.prompt"])
 def test_a_fault_in_taking_a_record_is_not_noticed(
     sink: MemoryExporter, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
     def fail() -> None:
         raise RuntimeError("of ours")
 
-    with failing(places(["_install", "_parcels"])[name], fail):
+    with failing(places(["_process", "_parcels"])[name], fail):
         receipt = handed_in()
-    assert receipt.done or name != "_install._Process.submit"
+    assert receipt.done or name != "_process.Process.submit"

@@ -475,7 +475,7 @@ def test_the_key_is_nowhere_but_in_the_body(
         receipts.append(ask())
         promptlayer_patch.flush(PATIENCE_S)
     said = [caplog.text, *map(repr, receipts), repr(promptlayer_patch.stats()), *capfd.readouterr()]
-    said += [repr(promptlayer_patch._install._process._settings), repr(promptlayer_patch._install._process)]
+    said += [repr(promptlayer_patch._process.process._settings), repr(promptlayer_patch._process.process)]
     said += [post.path + str(post.headers) for post in promptlayer.posts]
     assert "***" in caplog.text
     assert KEY not in "".join(said)

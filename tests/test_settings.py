@@ -408,7 +408,7 @@ def test_the_key_is_in_no_repr() -> None:
     settings = read_settings(api_key=KEY)
     assert KEY not in repr(settings)
     assert KEY not in str(settings)
-    assert KEY not in f"{promptlayer_patch._install._process}"
+    assert KEY not in f"{promptlayer_patch._process.process}"
     assert settings.api_key == KEY
 
 

@@ -15,7 +15,7 @@ import vcr  # noqa: F401  what is sent is sent as where there are cassettes
 import promptlayer_patch
 from promptlayer_patch import receipt_of, scope, track
 from promptlayer_patch._diversion import Opener, Recorder, sent
-from promptlayer_patch._install import Installation
+from promptlayer_patch._process import Installation
 from promptlayer_patch.annotations import MetadataUpdate, Score
 from promptlayer_patch.errors import RequestIdUnavailable
 from promptlayer_patch.exporters.memory import MemoryExporter
@@ -44,7 +44,7 @@ def create() -> Any:
 
 def state() -> list[object]:
     """All there is to restore."""
-    process = promptlayer_patch._install._process
+    process = promptlayer_patch._process.process
     return [process.now, process.pipeline, process._settings, process.opens, create()]
 
 
@@ -233,14 +233,14 @@ def test_no_fault_of_ours_reaches_a_call_in_a_test(name: str) -> None:
 
     with FakePromptLayer() as server, failing(FAULTY[name], fail):
         opener = Opener(sent, Recorder(10))
-        here = promptlayer_patch._install._process.exchange(Installation(), opener)
+        here = promptlayer_patch._process.process.exchange(Installation(), opener)
         try:
             promptlayer_patch.install(to="promptlayer:", api_key=KEY, base_url=server.base_url)
             assert ask().choices
             assert list(ask(stream=True))
         finally:
             promptlayer_patch.uninstall()
-            promptlayer_patch._install._process.exchange(*here)
+            promptlayer_patch._process.process.exchange(*here)
     assert failures
 
 

@@ -8,7 +8,8 @@ from __future__ import annotations
 import os
 
 from promptlayer_patch._guard import log
-from promptlayer_patch._install import install, is_undecided
+from promptlayer_patch._install import install
+from promptlayer_patch._process import is_undecided
 from promptlayer_patch.errors import InvalidArgument
 
 __all__ = ["DIRECTORY", "activate"]

@@ -15,7 +15,7 @@ from langchain_core.outputs import LLMResult
 
 from promptlayer_patch._asking import asking
 from promptlayer_patch._guard import quietly
-from promptlayer_patch._install import submit
+from promptlayer_patch._process import submit
 from promptlayer_patch._settings import checked_tags
 from promptlayer_patch.errors import RequestIdTimeout, RequestIdUnavailable
 from promptlayer_patch.langchain import _runs

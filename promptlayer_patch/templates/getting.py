@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptlayer_patch import _api
-from promptlayer_patch._install import current_settings
+from promptlayer_patch._process import current_settings
 from promptlayer_patch._registry import arguments as checks
 from promptlayer_patch._registry import fetching
 from promptlayer_patch._registry.template import PromptTemplate
