@@ -13,7 +13,7 @@ from typing import Any
 import openai
 import pytest
 
-from promptlayer_patch.demo.standin import BUSY_MODEL, UNKNOWN_MODEL, StandIn
+from promptlayer_patch.demo.standin import BUSY_MODEL, FAULTY_MODEL, UNKNOWN_MODEL, StandIn
 
 MODEL = "gpt-4o-mini"
 WEATHER: Any = {
@@ -166,6 +166,43 @@ def test_tools_are_left_alone_when_they_do_not_matter(client: openai.OpenAI) -> 
     assert forced.choices[0].finish_reason == "tool_calls"
 
 
+def test_where_a_tool_must_be_called_the_last_one_takes_the_answer(client: openai.OpenAI) -> None:
+    """Frameworks have an answer of a given shape brought to them as the arguments of such a tool."""
+    form: Any = {
+        "type": "function",
+        "function": {"name": "reply", "parameters": {"properties": {"text": {"type": "string"}}}},
+    }
+    options: Any = {"tools": [WEATHER, form], "tool_choice": "required"}
+    messages = ask("Will the weather in Oslo delay my parcel?")
+    look_up = chat(client, messages=messages, **options).choices[0].message
+    call = look_up.tool_calls[0]
+    assert call.function.name == "get_weather"
+    result = {"role": "tool", "tool_call_id": call.id, "content": "sunny, 21 C"}
+    messages += [look_up.model_dump(exclude_none=True), result]
+    last = chat(client, messages=messages, **options).choices[0].message.tool_calls[0].function
+    assert last.name == "reply"
+    assert "sunny, 21 C" in json.loads(last.arguments)["text"]
+
+
+def test_a_tool_is_called_if_the_question_has_a_word_of_its_name(client: openai.OpenAI) -> None:
+    """An agent hands over to another one by such a tool."""
+    hand_over: Any = {"type": "function", "function": {"name": "hand_over_to_billing"}}
+    answer = chat(client, "Billing, please", tools=[WEATHER, hand_over]).choices[0]
+    assert answer.message.tool_calls[0].function.name == "hand_over_to_billing"
+    assert answer.message.tool_calls[0].function.arguments == "{}"
+
+
+def test_a_schema_is_followed_after_a_tool_was_asked_too(client: openai.OpenAI) -> None:
+    schema = {"properties": {"reply": {"type": "string"}}}
+    wanted = {"type": "json_schema", "json_schema": {"name": "answer", "schema": schema}}
+    question = "Will the weather in Oslo delay my parcel?"
+    call = chat(client, question, tools=[WEATHER]).choices[0].message
+    result = {"role": "tool", "tool_call_id": call.tool_calls[0].id, "content": "sunny, 21 C"}
+    messages = [*ask(question), call.model_dump(exclude_none=True), result]
+    answer = chat(client, messages=messages, tools=[WEATHER], response_format=wanted)
+    assert "sunny, 21 C" in json.loads(answer.choices[0].message.content)["reply"]
+
+
 def test_a_schema_is_followed(client: openai.OpenAI) -> None:
     schema = {
         "type": "object",
@@ -296,15 +333,18 @@ def test_an_unknown_model_is_not_found(client: openai.OpenAI, server: StandIn) -
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_the_busy_model_is_reached_at_the_second_attempt_every_time(
-    client: openai.OpenAI, server: StandIn, stream: bool
+@pytest.mark.parametrize(
+    ("model", "error"), [(BUSY_MODEL, openai.RateLimitError), (FAULTY_MODEL, openai.InternalServerError)]
+)
+def test_the_busy_and_the_faulty_model_are_reached_at_the_second_attempt_every_time(
+    client: openai.OpenAI, server: StandIn, model: str, error: type[Exception], stream: bool
 ) -> None:
     for calls in (1, 2):
-        answer = chat(client, model=BUSY_MODEL, stream=stream)
+        answer = chat(client, model=model, stream=stream)
         assert list(answer)
         assert len(server.requests) == 2 * calls
-    with pytest.raises(openai.RateLimitError):
-        chat(client.with_options(max_retries=0), model=BUSY_MODEL, stream=stream)
+    with pytest.raises(error):
+        chat(client.with_options(max_retries=0), model=model, stream=stream)
 
 
 @pytest.mark.parametrize(

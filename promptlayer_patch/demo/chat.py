@@ -49,14 +49,18 @@ def chat_completions(body: Body) -> Reply:
 
 def _inquiry(body: Body, messages: list[Any]) -> desk.Inquiry:
     asked = max((i for i, m in enumerate(messages) if m.get("role") == "user"), default=-1)
-    results = (desk.text_of(m.get("content")) for m in messages[asked + 1 :] if m.get("role") == "tool")
+    since = messages[asked + 1 :]
+    results = (desk.text_of(message.get("content")) for message in since if message.get("role") == "tool")
+    calls = (call for message in since for call in message.get("tool_calls") or ())
     choice = body.get("tool_choice")
     forced = choice.get("function") if isinstance(choice, Mapping) else None
     return desk.Inquiry(
         question=desk.text_of(messages[asked].get("content")) if asked >= 0 else "",
         tool_results=tuple(results),
+        called=tuple(call["function"]["name"] for call in calls if call.get("function")),
         tools=() if choice == "none" else tuple(_tools(body)),
         forced_tool=forced["name"] if forced else None,
+        must_call=choice == "required",
         schema=_schema(body.get("response_format")),
     )
 

@@ -79,22 +79,26 @@ class Inquiry:
     """The last thing the user said."""
     tool_results: tuple[str, ...] = ()
     """What tools returned since then."""
+    called: tuple[str, ...] = ()
+    """The tools that were called since then."""
     tools: tuple[Tool, ...] = ()
     forced_tool: str | None = None
+    must_call: bool = False
+    """Whether the answer has to be a call of some tool."""
     schema: Mapping[str, Any] | None = None
     """JSON schema the answer must follow, if one was asked for."""
 
 
 def answer(inquiry: Inquiry, variant: int = 0) -> str | ToolCall:
     """What the desk replies. Different `variant`s word the same answer differently."""
+    text = _OPENINGS[variant % len(_OPENINGS)] + _canned(inquiry.question)
     if inquiry.tool_results:
         known = "; ".join(map(_prose, inquiry.tool_results))
-        return f"I have just looked it up: {known}. The couriers are on the road as planned."
+        text = f"I have just looked it up: {known}. The couriers are on the road as planned."
     tool = _tool_to_call(inquiry)
     if tool is not None:
-        arguments = json.dumps(_arguments(tool, inquiry.question))
+        arguments = json.dumps(_arguments(tool, inquiry.question, text))
         return ToolCall(stable_id("call_", tool.name, arguments, variant), tool.name, arguments)
-    text = _OPENINGS[variant % len(_OPENINGS)] + _canned(inquiry.question)
     if inquiry.schema is not None:
         return json.dumps(_example(inquiry.schema, inquiry.schema, text))
     return text
@@ -117,18 +121,30 @@ def _prose(result: str) -> str:
 
 
 def _tool_to_call(inquiry: Inquiry) -> Tool | None:
-    if inquiry.forced_tool is not None:
+    if inquiry.forced_tool is not None and inquiry.forced_tool not in inquiry.called:
         return next((tool for tool in inquiry.tools if tool.name == inquiry.forced_tool), None)
-    if "weather" not in inquiry.question.lower():
+    if (inquiry.called or inquiry.tool_results) and not inquiry.must_call:
         return None
-    about_weather = (tool for tool in inquiry.tools if "weather" in (tool.name + tool.description).lower())
-    return next(about_weather, None)
+    left = [tool for tool in inquiry.tools if tool.name not in inquiry.called]
+    about_it = next((tool for tool in left if _is_about(tool, inquiry.question)), None)
+    if about_it is not None or not inquiry.must_call:
+        return about_it
+    # Where a tool stands for the form of the answer, it is offered after those that look things up.
+    return left[-1] if left else None
 
 
-def _arguments(tool: Tool, question: str) -> Any:
-    named = re.search(r"\bin ([A-Z]\w+)", question)
+def _is_about(tool: Tool, question: str) -> bool:
+    """Whether the question has a telling word of the tool's name."""
+    asked = set(re.findall(r"[a-z]+", question.lower()))
+    return not asked.isdisjoint(re.findall(r"[a-z]{6,}", tool.name.lower()))
+
+
+def _arguments(tool: Tool, question: str, text: str) -> Any:
+    """What fits the tool's parameters: the city that is asked about, or the desk's answer."""
     schema = tool.parameters or {"type": "object"}
-    return _example(schema, schema, named[1] if named else _DEFAULT_CITY)
+    named = re.search(r"\bin ([A-Z]\w+)", question)
+    city = named[1] if named else _DEFAULT_CITY
+    return _example(schema, schema, city if "city" in (schema.get("properties") or {}) else text)
 
 
 def _example(schema: Any, root: Mapping[str, Any], text: str, depth: int = 0) -> Any:

@@ -71,13 +71,17 @@ def _envelope(body: Body) -> dict[str, Any]:
 
 def _inquiry(body: Body, items: list[Any]) -> desk.Inquiry:
     asked = max((i for i, item in enumerate(items) if item.get("role") == "user"), default=-1)
-    outputs = (item for item in items[asked + 1 :] if item.get("type") == "function_call_output")
+    since = items[asked + 1 :]
+    outputs = (item for item in since if item.get("type") == "function_call_output")
+    calls = (item for item in since if item.get("type") == "function_call")
     choice = body.get("tool_choice")
     return desk.Inquiry(
         question=desk.text_of(items[asked].get("content")) if asked >= 0 else "",
         tool_results=tuple(desk.text_of(item.get("output")) for item in outputs),
+        called=tuple(call["name"] for call in calls),
         tools=() if choice == "none" else tuple(_tools(body)),
         forced_tool=choice.get("name") if isinstance(choice, Mapping) else None,
+        must_call=choice == "required",
         schema=_schema((body.get("text") or {}).get("format")),
     )
 

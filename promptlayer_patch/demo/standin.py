@@ -18,10 +18,12 @@ from typing import Any
 from promptlayer_patch.demo import chat, completions, media, responses
 from promptlayer_patch.demo.replies import ApiError, Binary, Body, Events, Json, Reply
 
-__all__ = ["BUSY_MODEL", "UNKNOWN_MODEL", "StandIn"]
+__all__ = ["BUSY_MODEL", "FAULTY_MODEL", "UNKNOWN_MODEL", "StandIn"]
 
 BUSY_MODEL = "gpt-busy-once"
 """Refuses every request once with 429 and answers when the same request comes again."""
+FAULTY_MODEL = "gpt-faulty-once"
+"""The same with 500."""
 UNKNOWN_MODEL = "no-such-model"
 """Gets 404, as does every model whose name does not begin like one of OpenAI's."""
 
@@ -36,6 +38,22 @@ _PREFIX = re.compile(r"^/(?:v1|openai/v1|openai/deployments/(?P<deployment>[^/]+
 _KNOWN_MODELS = re.compile(r"(?:gpt|chatgpt|text-embedding|tts|davinci|babbage|ft:|o\d)")
 _KEPT_REQUESTS = 1000
 _RETRY_AFTER_MS = 30
+_SOON = {"retry-after-ms": str(_RETRY_AFTER_MS)}
+_REFUSALS: Mapping[str, Callable[[], ApiError]] = {
+    BUSY_MODEL: lambda: ApiError(
+        f"Rate limit reached for {BUSY_MODEL}. Please try again in {_RETRY_AFTER_MS}ms.",
+        status=429,
+        type="requests",
+        code="rate_limit_exceeded",
+        headers=_SOON,
+    ),
+    FAULTY_MODEL: lambda: ApiError(
+        "The server had an error while processing your request.",
+        status=500,
+        type="server_error",
+        headers=_SOON,
+    ),
+}
 
 
 class StandIn:
@@ -199,14 +217,9 @@ class _Handler(BaseHTTPRequestHandler):
         if not _KNOWN_MODELS.match(model):
             message = f"The model `{model}` does not exist or you do not have access to it."
             raise ApiError(message, status=404, code="model_not_found")
-        if model == BUSY_MODEL and self.server.refuses(raw):
-            raise ApiError(
-                f"Rate limit reached for {model}. Please try again in {_RETRY_AFTER_MS}ms.",
-                status=429,
-                type="requests",
-                code="rate_limit_exceeded",
-                headers={"retry-after-ms": str(_RETRY_AFTER_MS)},
-            )
+        refusal = _REFUSALS.get(model)
+        if refusal is not None and self.server.refuses(raw):
+            raise refusal()
 
     def _send(self, reply: Reply) -> None:
         try:
