@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import configparser
 import hashlib
+import json
 import os
 import platform
 import subprocess
@@ -15,7 +16,9 @@ import sys
 import tempfile
 import venv
 import xml.etree.ElementTree as ElementTree
-from dataclasses import dataclass
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,19 +48,31 @@ def lanes() -> dict[str, tuple[str, ...]]:
 
 
 @dataclass(frozen=True)
-class Outcome:
-    lane: str
-    openai: str
-    http: str
+class Counts:
+    """How a run of pytest went."""
+
     passed: int = 0
     failed: int = 0
     skipped: int = 0
     seconds: float = 0.0
     green: bool = False
+    properties: Mapping[str, int] = field(default_factory=dict)
+    """The sums of the numbers that tests have recorded as properties."""
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        return (*map(str, (self.passed, self.failed, self.skipped, round(self.seconds))),)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    lane: str
+    openai: str
+    http: str
+    counts: Counts = Counts()
 
     def row(self) -> tuple[str, ...]:
-        counts = (self.passed, self.failed, self.skipped, round(self.seconds))
-        return (self.lane, self.openai, self.http, platform.python_version(), *map(str, counts))
+        return (self.lane, self.openai, self.http, platform.python_version(), *self.counts.columns)
 
 
 def build(lane: str, requirements: tuple[str, ...]) -> Path:
@@ -76,17 +91,34 @@ def build(lane: str, requirements: tuple[str, ...]) -> Path:
     return python
 
 
-def versions(python: Path) -> tuple[str, str]:
-    """The lane's openai, and the HTTP packages it could speak through."""
+def installed(python: Path) -> dict[str, str]:
+    """The version of each distribution in an environment."""
     code = (
-        "from importlib.metadata import distributions as d\n"
-        "found = {x.metadata['Name']: x.version for x in d()}\n"
-        "print(found['openai'])\n"
-        "print(' '.join(f'{n} {found[n]}' for n in ('httpx', 'httpx2') if n in found))"
+        "import json\n"
+        "from importlib.metadata import distributions\n"
+        "print(json.dumps({d.metadata['Name']: d.version for d in distributions()}))"
     )
     answer = subprocess.run([str(python), "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
-    openai, http = answer.stdout.splitlines()
-    return openai, http
+    found: dict[str, str] = json.loads(answer.stdout)
+    return found
+
+
+def tested(python: Path, arguments: Sequence[str]) -> Counts:
+    """Run pytest in an environment."""
+    with tempfile.TemporaryDirectory() as scratch:
+        report = Path(scratch, "report.xml")
+        pytest = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}"]
+        code = subprocess.run([*pytest, *arguments], cwd=ROOT, check=False).returncode
+        if not report.exists():
+            return Counts()
+        suite = next(ElementTree.parse(report).iter("testsuite"))
+    failed = int(suite.attrib["failures"]) + int(suite.attrib["errors"])
+    skipped = int(suite.attrib["skipped"])
+    passed = int(suite.attrib["tests"]) - failed - skipped
+    properties: Counter[str] = Counter()
+    for noted in suite.iter("property"):
+        properties[noted.attrib["name"]] += int(noted.attrib["value"])
+    return Counts(passed, failed, skipped, float(suite.attrib["time"]), code == 0, properties)
 
 
 def run(lane: str, requirements: tuple[str, ...], pytest_arguments: list[str]) -> Outcome:
@@ -95,25 +127,17 @@ def run(lane: str, requirements: tuple[str, ...], pytest_arguments: list[str]) -
     except subprocess.CalledProcessError as problem:
         print(f"--- {lane}: could not be installed: {problem}", flush=True)
         return Outcome(lane, "?", "not installed")
-    openai, http = versions(python)
-    print(f"--- {lane}: openai {openai}, {http}", flush=True)
-    with tempfile.TemporaryDirectory() as scratch:
-        report = Path(scratch, "report.xml")
-        pytest = [str(python), "-m", "pytest", "-q", "-p", "no:cacheprovider", f"--junitxml={report}"]
-        code = subprocess.run([*pytest, *pytest_arguments], cwd=ROOT, check=False).returncode
-        if not report.exists():
-            return Outcome(lane, openai, http)
-        suite = next(ElementTree.parse(report).iter("testsuite")).attrib
-    failed, skipped = int(suite["failures"]) + int(suite["errors"]), int(suite["skipped"])
-    passed = int(suite["tests"]) - failed - skipped
-    return Outcome(lane, openai, http, passed, failed, skipped, float(suite["time"]), green=code == 0)
+    found = installed(python)
+    # The HTTP packages it could speak through.
+    http = " ".join(f"{name} {found[name]}" for name in ("httpx", "httpx2") if name in found)
+    print(f"--- {lane}: openai {found['openai']}, {http}", flush=True)
+    return Outcome(lane, found["openai"], http, tested(python, pytest_arguments))
 
 
-def table(outcomes: list[Outcome]) -> str:
-    rows = [COLUMNS, *(outcome.row() for outcome in outcomes)]
-    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
-    lines = ("  ".join(map(str.ljust, row, widths)) for row in rows)
-    return "\n".join(line.rstrip() for line in lines)
+def table(columns: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> str:
+    lines = [columns, *rows]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return "\n".join("  ".join(map(str.ljust, line, widths)).rstrip() for line in lines)
 
 
 def main(arguments: list[str]) -> int:
@@ -125,8 +149,8 @@ def main(arguments: list[str]) -> int:
         print(f"no such lane: {', '.join(unknown)}; there are {', '.join(known)}", file=sys.stderr)
         return 2
     outcomes = [run(name, known[name], pytest_arguments) for name in names or known]
-    print(f"\n{table(outcomes)}")
-    red = [outcome.lane for outcome in outcomes if not outcome.green]
+    print(f"\n{table(COLUMNS, (outcome.row() for outcome in outcomes))}")
+    red = [outcome.lane for outcome in outcomes if not outcome.counts.green]
     print(f"\nnot green: {', '.join(red)}" if red else "\nall lanes green")
     return 1 if red else 0
 

@@ -220,6 +220,15 @@ def test_a_schema_is_followed(client: openai.OpenAI) -> None:
     assert answer == {"urgent": True, "steps": [{"n": 1}], "mood": "calm"}
 
 
+def test_a_json_object_follows_the_schema_that_the_prompt_holds(client: openai.OpenAI) -> None:
+    written = 'Answer {in JSON} by this: {"properties": {"reply": {"type": "string"}}}, please'
+    messages = [{"role": "system", "content": written}, *ask("Where is my invoice?")]
+    as_told = chat(client, messages=messages, response_format={"type": "json_object"})
+    assert list(json.loads(as_told.choices[0].message.content)) == ["reply"]
+    without = chat(client, response_format={"type": "json_object"})
+    assert "Invoices" in json.loads(without.choices[0].message.content)["answer"]
+
+
 def test_concurrent_calls_of_an_async_client_are_answered_each_with_its_own(server: StandIn) -> None:
     async def gather() -> list[str]:
         http_client = openai.DefaultAsyncHttpxClient(trust_env=False)

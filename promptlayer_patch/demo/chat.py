@@ -61,7 +61,7 @@ def _inquiry(body: Body, messages: list[Any]) -> desk.Inquiry:
         tools=() if choice == "none" else tuple(_tools(body)),
         forced_tool=forced["name"] if forced else None,
         must_call=choice == "required",
-        schema=_schema(body.get("response_format")),
+        schema=_schema(body.get("response_format"), _prompt_text(body, messages)),
     )
 
 
@@ -72,12 +72,12 @@ def _tools(body: Body) -> Iterator[desk.Tool]:
             yield desk.Tool(function["name"], function.get("description") or "", function.get("parameters"))
 
 
-def _schema(response_format: Any) -> Mapping[str, Any] | None:
+def _schema(response_format: Any, prompt: str) -> Mapping[str, Any] | None:
     match response_format:
         case {"type": "json_schema", "json_schema": {"schema": Mapping() as schema}}:
             return schema
         case {"type": "json_object"}:
-            return {"type": "object", "properties": {"answer": {"type": "string"}}}
+            return desk.schema_in(prompt)
     return None
 
 

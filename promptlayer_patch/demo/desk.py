@@ -15,7 +15,18 @@ from typing import Any
 
 from promptlayer_patch.demo.replies import stable_id
 
-__all__ = ["Inquiry", "Tool", "ToolCall", "answer", "pieces", "shorten", "text_of", "tokens", "vector"]
+__all__ = [
+    "Inquiry",
+    "Tool",
+    "ToolCall",
+    "answer",
+    "pieces",
+    "schema_in",
+    "shorten",
+    "text_of",
+    "tokens",
+    "vector",
+]
 
 _ANSWERS = (
     ("password", "Choose 'Forgot password' on the sign-in page. The link we mail you is good for one hour."),
@@ -121,7 +132,7 @@ def _prose(result: str) -> str:
 
 
 def _tool_to_call(inquiry: Inquiry) -> Tool | None:
-    if inquiry.forced_tool is not None and inquiry.forced_tool not in inquiry.called:
+    if inquiry.forced_tool is not None:
         return next((tool for tool in inquiry.tools if tool.name == inquiry.forced_tool), None)
     if (inquiry.called or inquiry.tool_results) and not inquiry.must_call:
         return None
@@ -179,6 +190,18 @@ def _resolve(reference: str, root: Mapping[str, Any]) -> Any:
     for step in reference.lstrip("#/").split("/"):
         found = found.get(step) if isinstance(found, Mapping) else None
     return found
+
+
+def schema_in(prompt: str) -> Mapping[str, Any]:
+    """The JSON schema written out in a prompt; without one, that of an object with an answer."""
+    for brace in re.finditer("{", prompt):
+        try:
+            found: dict[str, Any] = json.JSONDecoder().raw_decode(prompt, brace.start())[0]
+        except ValueError:
+            continue
+        if "properties" in found:
+            return found
+    return {"type": "object", "properties": {"answer": {"type": "string"}}}
 
 
 def tokens(text: str) -> int:

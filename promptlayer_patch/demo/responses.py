@@ -82,7 +82,7 @@ def _inquiry(body: Body, items: list[Any]) -> desk.Inquiry:
         tools=() if choice == "none" else tuple(_tools(body)),
         forced_tool=choice.get("name") if isinstance(choice, Mapping) else None,
         must_call=choice == "required",
-        schema=_schema((body.get("text") or {}).get("format")),
+        schema=_schema((body.get("text") or {}).get("format"), _prompt_text(body, items)),
     )
 
 
@@ -92,12 +92,12 @@ def _tools(body: Body) -> Iterator[desk.Tool]:
             yield desk.Tool(tool["name"], tool.get("description") or "", tool.get("parameters"))
 
 
-def _schema(text_format: Any) -> Mapping[str, Any] | None:
+def _schema(text_format: Any, prompt: str) -> Mapping[str, Any] | None:
     match text_format:
         case {"type": "json_schema", "schema": Mapping() as schema}:
             return schema
         case {"type": "json_object"}:
-            return {"type": "object", "properties": {"answer": {"type": "string"}}}
+            return desk.schema_in(prompt)
     return None
 
 

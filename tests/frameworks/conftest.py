@@ -1,0 +1,58 @@
+"""A stand-in for OpenAI that every framework finds in its environment, and what was recorded beside it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import pytest
+
+import promptlayer_patch
+from promptlayer_patch.demo.standin import StandIn
+from promptlayer_patch.exporters.memory import MemoryExporter
+from promptlayer_patch.records import Record
+
+
+@dataclass
+class Ledger:
+    """What reached the provider, and what was recorded of it."""
+
+    server: StandIn
+    sink: MemoryExporter
+    suppressed: int = 0
+    """Requests that are meant to leave no record."""
+
+    @property
+    def records(self) -> list[Record]:
+        """In the order in which the calls began."""
+        promptlayer_patch.flush()
+        return sorted(self.sink.records, key=lambda record: (record.started_at, record.id))
+
+    @property
+    def names(self) -> list[str]:
+        return [record.function_name for record in self.records]
+
+
+@pytest.fixture
+def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
+    with StandIn(chunk_delay_s=0.0) as running:
+        monkeypatch.setenv("OPENAI_API_KEY", "key-for-the-stand-in")
+        monkeypatch.setenv("OPENAI_BASE_URL", running.base_url)
+        monkeypatch.setenv("NO_PROXY", "127.0.0.1")
+        yield running
+
+
+@pytest.fixture
+def ledger(server: StandIn, record_property: Callable[[str, object], None]) -> Iterator[Ledger]:
+    """Recording with the tag `suite`. However many calls a test makes, each attempt is on one record."""
+    sink = MemoryExporter()
+    promptlayer_patch.install(to=sink, tags=["suite"])
+    kept = Ledger(server, sink)
+    yield kept
+    records, requests = kept.records, len(server.requests) - kept.suppressed
+    record_property("requests", requests)
+    record_property("attempts", sum(record.attempts for record in records))
+    record_property("records", len(records))
+    assert len({record.id for record in records}) == len(records)
+    assert sum(record.attempts for record in records) == requests
+    assert all("suite" in record.tags for record in records)
