@@ -6,7 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 PIP    := $(BIN)/python -m pip -qq --disable-pip-version-check install --use-pep517
 
-.PHONY: help demo test check test-matrix faults manifest bench soak record clean
+.PHONY: help demo test check test-matrix test-frameworks faults manifest bench soak record clean
 .NOTPARALLEL:
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo 'make test         the test suite, on the newest openai'
 	@echo 'make check        ruff, mypy, import-linter'
 	@echo 'make test-matrix  the test suite on the oldest and newest openai and between: LANES="floor newest"'
+	@echo 'make test-frameworks  frameworks on top of openai, each in its own environment: FRAMEWORKS="langchain litellm"'
 	@echo 'make faults       what is lost when processes end and endpoints fail: the tables of the README'
 	@echo 'make manifest     list the methods of the installed openai anew, after a new one or a new patch point'
 	@echo 'make bench        what recording adds to a call, against the bare library, in one run'
@@ -36,6 +37,9 @@ check: $(VENV)/.dev
 test-matrix: $(VENV)/.made
 	$(BIN)/python tests/matrix.py $(LANES) -- $(ARGS)
 
+test-frameworks: $(VENV)/.made
+	$(BIN)/python -m tests.frameworks $(FRAMEWORKS) -- $(ARGS)
+
 faults: $(VENV)/.test
 	$(BIN)/python -m tests.faults.matrix $(ARGS)
 	$(BIN)/python -m tests.faults.kills
@@ -55,7 +59,7 @@ record: $(VENV)/.test
 clean:
 	rm -rf .venv .venvs build dist *.egg-info htmlcov .coverage* \
 		.pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache .grimp_cache
-	find promptlayer_patch tests -type d -name __pycache__ -prune -exec rm -rf {} +
+	find promptlayer_patch tests examples -type d -name __pycache__ -prune -exec rm -rf {} +
 
 # A stamp for each set of packages, so that a second run needs no index; the larger sets contain the smaller.
 $(VENV)/.test: EXTRAS := [test]

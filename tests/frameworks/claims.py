@@ -6,10 +6,12 @@ import asyncio
 import gc
 import inspect
 import json
+import re
 import threading
 from collections.abc import AsyncGenerator, Callable, Coroutine, Generator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar
 
 import pytest
@@ -17,7 +19,9 @@ import pytest
 import promptlayer_patch
 from promptlayer_patch.demo.standin import FAULTY_MODEL, UNKNOWN_MODEL
 from promptlayer_patch.records import Ending, Record
+from promptlayer_patch.store import Store
 from tests.frameworks.conftest import Ledger
+from tests.support.programs import ROOT, run_program
 
 MODEL = "gpt-4o-mini"
 INVOICE = "Where is my invoice?"
@@ -67,6 +71,8 @@ class Claims:
     """One call is one record, with the tags and the id of its block. A framework's tests are a subclass."""
 
     WAYS: ClassVar[Mapping[str, Way]] = {}
+    EXAMPLE: ClassVar[str]
+    """The script under `examples/`."""
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
         for fixture, ways in (("way", self.WAYS), ("stream", _streaming(self.WAYS))):
@@ -144,6 +150,27 @@ class Claims:
         ledger.suppressed = 1
         assert len(ledger.server.requests) == 1
         assert ledger.records == []
+
+    def test_the_example_prints_the_tags_and_ids_of_its_calls(
+        self, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    ) -> None:
+        """With neither account nor network."""
+        database = tmp_path / "requests.db"
+        monkeypatch.setenv("PROMPTLAYER_LOCAL_DB", str(database))
+        ended = run_program(ROOT / "examples" / self.EXAMPLE)
+        assert ended.code == 0, ended.err
+        printed = re.findall(r"^([\w, ]+): .*\n    request ids ([\d, ]+)$", ended.out, flags=re.MULTILINE)
+        assert len(printed) >= 3, ended.out
+        store = Store.open(str(database), read_only=True)
+        try:
+            kept = {summary.request_id: summary for summary in store.recent(100)}
+        finally:
+            store.close()
+        for tags, ids in printed:
+            for request_id in ids.split(", "):
+                summary = kept.pop(int(request_id))
+                assert (summary.ending, summary.tags[1:]) == (Ending.COMPLETE, tuple(tags.split(", ")))
+        assert kept == {}
 
 
 def said(record: Record) -> str:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import pytest
 
@@ -33,11 +35,29 @@ class Ledger:
         return [record.function_name for record in self.records]
 
 
+@pytest.fixture(autouse=True)
+def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Fail where a framework looks for another machine: for prices, to report usage, or past the stand-in."""
+    elsewhere: list[object] = []
+    look_up = socket.getaddrinfo
+
+    def on_this_machine(host: object, *args: Any, **options: Any) -> Any:
+        if host in ("127.0.0.1", "localhost", "::1", None):
+            return look_up(host, *args, **options)  # type: ignore[arg-type]
+        elsewhere.append(host)
+        raise socket.gaierror(socket.EAI_NONAME, "tests contact this machine only")
+
+    monkeypatch.setattr(socket, "getaddrinfo", on_this_machine)
+    yield
+    assert elsewhere == []
+
+
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
     with StandIn(chunk_delay_s=0.0) as running:
         monkeypatch.setenv("OPENAI_API_KEY", "key-for-the-stand-in")
         monkeypatch.setenv("OPENAI_BASE_URL", running.base_url)
+        monkeypatch.setenv("OPENAI_API_BASE", running.base_url)  # the older name, which LlamaIndex reads
         monkeypatch.setenv("NO_PROXY", "127.0.0.1")
         yield running
 

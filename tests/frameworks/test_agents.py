@@ -90,6 +90,7 @@ async def _pieces(desk: Agent, question: str) -> AsyncIterator[str]:
 
 
 class TestAgents(Claims):
+    EXAMPLE = "with_openai_agents.py"
     WAYS: ClassVar = {
         "responses": Way(responses, RESPONSES),
         "run_sync": Way(run_sync, RESPONSES),

@@ -92,6 +92,7 @@ async def partial_async(question: str, model: str) -> AsyncIterator[str]:
 
 
 class TestInstructor(Claims):
+    EXAMPLE = "with_instructor.py"
     WAYS: ClassVar = {
         "tools": Way(sync(Mode.TOOLS)),
         "tools_async": Way(by_async(Mode.TOOLS)),

@@ -107,6 +107,7 @@ def _asked(question: str) -> Any:
 
 
 class TestLangChain(Claims):
+    EXAMPLE = "with_langchain.py"
     WAYS: ClassVar = {
         "invoke": Way(invoke),
         "ainvoke": Way(ainvoke),

@@ -75,6 +75,7 @@ async def arouted(question: str, model: str) -> str:
 
 
 class TestLiteLLM(Claims):
+    EXAMPLE = "with_litellm.py"
     WAYS: ClassVar = {
         "completion": Way(completion),
         "acompletion": Way(acompletion),

@@ -11,7 +11,7 @@ import pydantic
 import pytest
 
 import promptlayer_patch
-from promptlayer_patch.demo.standin import BUSY_MODEL, StandIn
+from promptlayer_patch.demo.standin import BUSY_MODEL
 from promptlayer_patch.records import Ending
 from tests.frameworks.claims import INVOICE, MODEL, QUESTIONS, WEATHER, Claims, Way, called, run, said
 from tests.frameworks.conftest import Ledger
@@ -52,7 +52,7 @@ def chat_model(model: str, **options: Any) -> OpenAI:
 
 
 def responses_model(model: str) -> OpenAIResponses:
-    return OpenAIResponses(model=model, timeout=20)
+    return OpenAIResponses(model=model, timeout=20, context_window=128_000)
 
 
 def messages(question: str) -> list[ChatMessage]:
@@ -103,6 +103,7 @@ def responses_stream(question: str, model: str) -> Iterator[str]:
 
 
 class TestLlamaIndex(Claims):
+    EXAMPLE = "with_llama_index.py"
     WAYS: ClassVar = {
         "complete": Way(complete),
         "acomplete": Way(acomplete),
@@ -167,11 +168,15 @@ def test_a_typed_answer_is_one_record(ledger: Ledger, how: str) -> None:
 
 
 def test_its_own_retries_are_calls(ledger: Ledger) -> None:
-    """`max_retries` of LlamaIndex is its own: it lets openai's client try once more often than not."""
-    with promptlayer_patch.scope() as calls:
-        text = chat_model(BUSY_MODEL, max_retries=3).complete(INVOICE).text
-    assert said(ledger.records[-1]) == text
-    assert len(calls.request_ids()) == len(ledger.records)
+    """They begin where those of openai's client end: one that is handed over may have none."""
+    model = chat_model(BUSY_MODEL, max_retries=3, openai_client=openai.OpenAI(max_retries=0))
+    with promptlayer_patch.scope(tags=["patient"]) as calls:
+        text = model.complete(INVOICE).text
+    endings = [(record.ending, record.status) for record in ledger.records]
+    assert endings == [(Ending.PROVIDER_ERROR, 429), (Ending.COMPLETE, 200)]
+    assert calls.request_ids() == [1, 2]
+    assert {record.tags for record in ledger.records} == {("suite", "patient")}
+    assert said(ledger.records[1]) == text
 
 
 def test_many_in_tasks_share_a_scope(ledger: Ledger) -> None:
@@ -183,10 +188,3 @@ def test_many_in_tasks_share_a_scope(ledger: Ledger) -> None:
         answers = run(ask())
     assert sorted(calls.request_ids()) == [1, 2, 3, 4, 5]
     assert sorted(map(said, ledger.records)) == sorted(answer.text for answer in answers)
-
-
-def test_a_client_handed_over_is_recorded_too(ledger: Ledger, server: StandIn) -> None:
-    model = chat_model(MODEL, openai_client=openai.OpenAI(base_url=server.base_url))
-    with promptlayer_patch.scope(tags=["own"]):
-        model.chat(messages(INVOICE))
-    assert [record.tags for record in ledger.records] == [("suite", "own")]

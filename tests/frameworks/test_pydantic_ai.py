@@ -82,6 +82,7 @@ async def responses_stream(question: str, model: str) -> AsyncIterator[str]:
 
 
 class TestPydanticAI(Claims):
+    EXAMPLE = "with_pydantic_ai.py"
     WAYS: ClassVar = {
         "chat": Way(chat),
         "run_sync": Way(run_sync),
