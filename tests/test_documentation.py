@@ -82,6 +82,15 @@ def test_every_variable_is_in_the_readme() -> None:
         assert f"`{variable}`" in README
 
 
+def test_every_framework_has_its_example_in_the_readme() -> None:
+    """The table links to the scripts there are, and each framework's tests run one of them."""
+    scripts = {path.name for path in (ROOT / "examples").glob("with_*.py")}
+    tests = "".join(path.read_text(encoding="utf-8") for path in ROOT.glob("tests/frameworks/test_*.py"))
+
+    assert set(re.findall(r"\(examples/(\w+\.py)\)", README)) == scripts
+    assert set(re.findall(r'EXAMPLE = "(\w+\.py)"', tests)) == scripts
+
+
 def test_every_module_is_in_the_architecture() -> None:
     """The table of rooms lists what exists, and nothing that does not."""
     package = ROOT / "promptlayer_patch"

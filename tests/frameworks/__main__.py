@@ -15,8 +15,9 @@ from tests.matrix import ROOT, Counts, build, installed, table, tested
 NOTED = ("requests", "attempts", "records")
 """What the tests count."""
 COLUMNS = ("environment", "version", "openai", *NOTED, "passed", "failed", "skipped", "seconds")
+COUNTED = ("-o", "junit_family=xunit1")
 # Frameworks may warn as they like and leave sockets open: only our own warnings fail a test.
-OPTIONS = ("-o", "junit_family=xunit1", "-o", "filterwarnings=default\nerror:::promptlayer_patch(\\..*)?")
+LENIENT = ("--disable-warnings", "-o", "filterwarnings=ignore\nerror:::promptlayer_patch(\\..*)?")
 
 
 @dataclass(frozen=True)
@@ -28,21 +29,23 @@ class Environment:
     """A path from the root of the project, or a pattern of several."""
     shown: str
     """The distribution whose version the table shows."""
+    options: tuple[str, ...] = ()
+    """Of pytest."""
+
+
+def framework(module: str, *requirements: str) -> Environment:
+    """A framework: its packages, the first of which is shown, and its tests in `test_<module>.py`."""
+    shown = requirements[0].partition("[")[0]
+    return Environment(requirements, f"tests/frameworks/test_{module}.py", shown, LENIENT)
 
 
 ENVIRONMENTS = {
-    "langchain": Environment(
-        ("langchain", "langchain-openai"), "tests/frameworks/test_langchain.py", "langchain"
-    ),
-    "litellm": Environment(("litellm",), "tests/frameworks/test_litellm.py", "litellm"),
-    "instructor": Environment(("instructor",), "tests/frameworks/test_instructor.py", "instructor"),
-    "agents": Environment(("openai-agents",), "tests/frameworks/test_agents.py", "openai-agents"),
-    "llama-index": Environment(
-        ("llama-index-llms-openai",), "tests/frameworks/test_llama_index.py", "llama-index-llms-openai"
-    ),
-    "pydantic-ai": Environment(
-        ("pydantic-ai-slim[openai]",), "tests/frameworks/test_pydantic_ai.py", "pydantic-ai-slim"
-    ),
+    "langchain": framework("langchain", "langchain", "langchain-openai"),
+    "litellm": framework("litellm", "litellm"),
+    "instructor": framework("instructor", "instructor"),
+    "agents": framework("agents", "openai-agents"),
+    "llama-index": framework("llama_index", "llama-index-llms-openai"),
+    "pydantic-ai": framework("pydantic_ai", "pydantic-ai-slim[openai]"),
     "servers": Environment(("gunicorn", "uvicorn", "celery"), "tests/test_command_run*.py", "uvicorn"),
 }
 
@@ -75,7 +78,9 @@ def run(name: str, pytest_arguments: list[str]) -> Outcome | None:
     found = installed(python)
     version, openai = found[environment.shown], found["openai"]
     print(f"--- {name}: {environment.shown} {version}, openai {openai}", flush=True)
-    return Outcome(name, version, openai, tested(python, [*OPTIONS, *paths, *pytest_arguments]))
+    return Outcome(
+        name, version, openai, tested(python, [*COUNTED, *environment.options, *paths, *pytest_arguments])
+    )
 
 
 def main(arguments: list[str]) -> int:

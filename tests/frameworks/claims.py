@@ -17,10 +17,11 @@ from typing import Any, ClassVar
 import pytest
 
 import promptlayer_patch
-from promptlayer_patch.demo.standin import FAULTY_MODEL, UNKNOWN_MODEL
+from promptlayer_patch.demo.standin import FAULTY_MODEL, UNKNOWN_MODEL, StandIn
 from promptlayer_patch.records import Ending, Record
 from promptlayer_patch.store import Store
-from tests.frameworks.conftest import Ledger
+from tests.frameworks.ledger import Ledger
+from tests.support.fake_promptlayer import FIRST_ID, FakePromptLayer
 from tests.support.programs import ROOT, run_program
 
 MODEL = "gpt-4o-mini"
@@ -75,7 +76,9 @@ class Claims:
     """The script under `examples/`."""
 
     def pytest_generate_tests(self, metafunc: pytest.Metafunc) -> None:
-        for fixture, ways in (("way", self.WAYS), ("stream", _streaming(self.WAYS))):
+        streams = {name: way for name, way in self.WAYS.items() if way.streams}
+        in_tasks = {name: way for name, way in streams.items() if way.is_async}
+        for fixture, ways in (("way", self.WAYS), ("stream", streams), ("stream_in_task", in_tasks)):
             if fixture in metafunc.fixturenames:
                 metafunc.parametrize(fixture, ways.values(), ids=ways)
 
@@ -95,6 +98,19 @@ class Claims:
         assert [receipt.record_id for receipt in calls.receipts] == [record.id]
         assert "Billing > Invoices" in text
         assert self.answer_in(record) == text
+
+    def test_the_id_is_promptlayers_own(self, server: StandIn) -> None:
+        """By way of the real delivery, to an endpoint on this machine."""
+        way = next(iter(self.WAYS.values()))
+        with FakePromptLayer() as promptlayer:
+            promptlayer_patch.install(to=f"promptlayer:{promptlayer.base_url}", api_key="pl_key")
+            with promptlayer_patch.scope(tags=["desk"]) as calls:
+                way.answer_now(INVOICE)
+            assert calls.request_ids(20.0) == [FIRST_ID]
+            [body] = promptlayer.bodies
+        assert body["function_name"].endswith(way.name.removeprefix("openai"))
+        assert body["tags"] == ["desk"]
+        assert len(server.requests) == 1
 
     def test_calls_at_the_same_time_keep_their_tags_apart(self, ledger: Ledger, way: Way) -> None:
         """In tasks of one loop, or in threads: as many as there are questions are under way at once."""
@@ -143,6 +159,18 @@ class Claims:
             assert text.endswith("first of every month.")
         else:
             assert record.ending in (Ending.CLOSED_EARLY, Ending.ABANDONED, Ending.CANCELLED)
+
+    def test_a_cancelled_task_is_no_complete_answer(
+        self, ledger: Ledger, stream_in_task: Way, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with StandIn(chunk_delay_s=0.05) as slow:
+            for name in ("OPENAI_BASE_URL", "OPENAI_API_BASE"):
+                monkeypatch.setenv(name, slow.base_url)
+            run(_cancelled_after_the_first_piece(stream_in_task))
+            [record] = ledger.records
+            ledger.elsewhere = len(slow.requests)
+        assert record.ending in (Ending.CANCELLED, Ending.CLOSED_EARLY, Ending.ABANDONED)
+        assert not self.answer_in(record).endswith("first of every month.")
 
     def test_nothing_is_recorded_where_it_is_suppressed(self, ledger: Ledger, way: Way) -> None:
         with promptlayer_patch.suppress():
@@ -201,10 +229,6 @@ def run(coroutine: Coroutine[Any, Any, Any]) -> Any:
     return _loop.run_until_complete(coroutine)
 
 
-def _streaming(ways: Mapping[str, Way]) -> dict[str, Way]:
-    return {name: way for name, way in ways.items() if way.streams}
-
-
 async def _ask_in_tasks(way: Way, scopes: Mapping[str, promptlayer_patch.scope]) -> None:
     async def ask(question: str) -> str:
         with scopes[question]:
@@ -238,6 +262,22 @@ def _first_piece_now(way: Way) -> str:
     return first
 
 
+async def _cancelled_after_the_first_piece(way: Way) -> None:
+    begun = asyncio.Event()
+
+    async def read() -> None:
+        async for piece in way.ask(INVOICE, MODEL):
+            if piece:
+                begun.set()
+
+    task = asyncio.create_task(read())
+    await begun.wait()
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    await _recorded()
+
+
 async def _first_piece(way: Way) -> str:
     pieces: AsyncGenerator[str] = way.ask(INVOICE, MODEL)
     first = await anext(pieces)
@@ -245,11 +285,15 @@ async def _first_piece(way: Way) -> str:
         first = await anext(pieces)
     await pieces.aclose()
     del pieces
-    # Generators of the framework that are dropped are closed by the loop, in tasks of their own.
+    await _recorded()
+    return first
+
+
+async def _recorded() -> None:
+    """Let the loop close what the framework has dropped, in tasks of its own, until there is a record."""
     for turn in range(100 * TURNS):
         if promptlayer_patch.stats().recorded:
             break
         if turn % 100 == 99:
             gc.collect()
         await asyncio.sleep(0)
-    return first

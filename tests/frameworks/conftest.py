@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from typing import Any
 
 import pytest
@@ -12,27 +11,9 @@ import pytest
 import promptlayer_patch
 from promptlayer_patch.demo.standin import StandIn
 from promptlayer_patch.exporters.memory import MemoryExporter
-from promptlayer_patch.records import Record
+from tests.frameworks.ledger import Ledger
 
-
-@dataclass
-class Ledger:
-    """What reached the provider, and what was recorded of it."""
-
-    server: StandIn
-    sink: MemoryExporter
-    suppressed: int = 0
-    """Requests that are meant to leave no record."""
-
-    @property
-    def records(self) -> list[Record]:
-        """In the order in which the calls began."""
-        promptlayer_patch.flush()
-        return sorted(self.sink.records, key=lambda record: (record.started_at, record.id))
-
-    @property
-    def names(self) -> list[str]:
-        return [record.function_name for record in self.records]
+pytest.register_assert_rewrite("tests.frameworks.claims")
 
 
 @pytest.fixture(autouse=True)
@@ -69,7 +50,7 @@ def ledger(server: StandIn, record_property: Callable[[str, object], None]) -> I
     promptlayer_patch.install(to=sink, tags=["suite"])
     kept = Ledger(server, sink)
     yield kept
-    records, requests = kept.records, len(server.requests) - kept.suppressed
+    records, requests = kept.records, len(server.requests) + kept.elsewhere - kept.suppressed
     record_property("requests", requests)
     record_property("attempts", sum(record.attempts for record in records))
     record_property("records", len(records))

@@ -11,7 +11,7 @@ import pytest
 import promptlayer_patch
 from promptlayer_patch.records import Ending
 from tests.frameworks.claims import INVOICE, MODEL, WEATHER, Claims, Way, called, run, said
-from tests.frameworks.conftest import Ledger
+from tests.frameworks.ledger import Ledger
 
 pytest.importorskip("agents")
 

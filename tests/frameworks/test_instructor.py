@@ -16,7 +16,7 @@ import promptlayer_patch
 from promptlayer_patch.demo.standin import BUSY_MODEL
 from promptlayer_patch.records import Ending, Record
 from tests.frameworks.claims import INVOICE, MODEL, Claims, Way, run
-from tests.frameworks.conftest import Ledger
+from tests.frameworks.ledger import Ledger
 
 pytest.importorskip("instructor")
 

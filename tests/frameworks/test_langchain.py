@@ -12,7 +12,7 @@ import promptlayer_patch
 from promptlayer_patch.demo.standin import BUSY_MODEL
 from promptlayer_patch.records import Ending
 from tests.frameworks.claims import INVOICE, MODEL, QUESTIONS, WEATHER, Claims, Way, called, run, said
-from tests.frameworks.conftest import Ledger
+from tests.frameworks.ledger import Ledger
 
 pytest.importorskip("langchain_openai")
 
@@ -23,6 +23,7 @@ from langchain_core.prompts import ChatPromptTemplate
 from langchain_core.runnables import RunnableLambda, RunnableParallel
 from langchain_core.tools import tool
 from langchain_openai import ChatOpenAI, OpenAI, OpenAIEmbeddings
+from langgraph.func import entrypoint, task
 
 
 class Reply(pydantic.BaseModel):
@@ -168,6 +169,13 @@ def test_structured_output_is_one_record(ledger: Ledger, method: Any) -> None:
     assert name.endswith((".parse", ".create"))
 
 
+def test_structured_output_over_the_responses_api_is_one_record(ledger: Ledger) -> None:
+    model = ChatOpenAI(model=MODEL, use_responses_api=True).with_structured_output(Reply)
+    answer: Any = model.invoke(INVOICE)
+    assert answer.urgent is True
+    assert ledger.names == ["openai.responses.parse"]
+
+
 def test_streamed_structured_output_is_one_record(ledger: Ledger) -> None:
     parts = list(ChatOpenAI(model=MODEL).with_structured_output(Reply).stream(INVOICE))
     assert parts[-1].urgent is True
@@ -176,12 +184,15 @@ def test_streamed_structured_output_is_one_record(ledger: Ledger) -> None:
     assert (record.ending, record.streamed) == (Ending.COMPLETE, True)
 
 
-@pytest.mark.parametrize("how", ["batch", "abatch"])
+@pytest.mark.parametrize("how", ["batch", "batch_as_completed", "abatch"])
 def test_a_batch_takes_the_scope_into_its_threads_and_tasks(ledger: Ledger, how: str) -> None:
     model = ChatOpenAI(model=MODEL)
     with promptlayer_patch.scope(tags=["batch"], metadata={"run": "9"}) as calls:
         asked = list(QUESTIONS)
-        answers = model.batch(asked) if how == "batch" else run(model.abatch(asked))
+        if how == "batch_as_completed":
+            answers = [answer for _, answer in model.batch_as_completed(asked)]
+        else:
+            answers = model.batch(asked) if how == "batch" else run(model.abatch(asked))
     assert sorted(calls.request_ids()) == [1, 2, 3, 4, 5]
     assert {record.tags for record in ledger.records} == {("suite", "batch")}
     assert sorted(map(said, ledger.records)) == sorted(answer.text for answer in answers)
@@ -198,6 +209,23 @@ def test_parallel_steps_of_a_chain_keep_scopes_of_their_own(ledger: Ledger) -> N
     with promptlayer_patch.scope(tags=["all"]):
         RunnableParallel(one=step("one"), two=step("two")).invoke(INVOICE)
     assert sorted(record.tags[1:] for record in ledger.records) == [("all", "one"), ("all", "two")]
+
+
+def test_tasks_of_a_graph_keep_the_scope_in_their_threads(ledger: Ledger) -> None:
+    @task
+    def ask(question: str) -> str:
+        with promptlayer_patch.scope(metadata={"question": question}):
+            return invoke(question, MODEL)
+
+    @entrypoint()
+    def flow(questions: list[str]) -> list[str]:
+        return [asked.result() for asked in [ask(question) for question in questions]]
+
+    with promptlayer_patch.scope(tags=["graph"]) as calls:
+        answers = flow.invoke(list(QUESTIONS))
+    assert len(answers) == len(calls.request_ids()) == len(QUESTIONS)
+    assert {record.tags for record in ledger.records} == {("suite", "graph")}
+    assert {record.metadata["question"] for record in ledger.records} == set(QUESTIONS)
 
 
 def test_with_retry_makes_a_call_of_each_try(ledger: Ledger) -> None:

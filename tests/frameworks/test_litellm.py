@@ -13,7 +13,7 @@ import promptlayer_patch
 from promptlayer_patch.demo.standin import BUSY_MODEL
 from promptlayer_patch.records import Ending
 from tests.frameworks.claims import INVOICE, MODEL, QUESTIONS, WEATHER, Claims, Way, called, run, said
-from tests.frameworks.conftest import Ledger
+from tests.frameworks.ledger import Ledger
 
 # It would fetch a list of prices when it is imported.
 os.environ["LITELLM_LOCAL_MODEL_COST_MAP"] = "True"  # noqa: TID251

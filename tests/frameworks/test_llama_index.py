@@ -14,7 +14,7 @@ import promptlayer_patch
 from promptlayer_patch.demo.standin import BUSY_MODEL
 from promptlayer_patch.records import Ending
 from tests.frameworks.claims import INVOICE, MODEL, QUESTIONS, WEATHER, Claims, Way, called, run, said
-from tests.frameworks.conftest import Ledger
+from tests.frameworks.ledger import Ledger
 
 pytest.importorskip("llama_index.llms.openai")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from typing import Any, ClassVar
 
 import openai
@@ -12,7 +12,7 @@ import pytest
 import promptlayer_patch
 from promptlayer_patch.records import Ending
 from tests.frameworks.claims import INVOICE, MODEL, WEATHER, Claims, Way, called, run, said
-from tests.frameworks.conftest import Ledger
+from tests.frameworks.ledger import Ledger
 
 pytest.importorskip("pydantic_ai")
 
@@ -63,6 +63,10 @@ async def chat_stream(question: str, model: str) -> AsyncIterator[str]:
             yield piece
 
 
+def stream_sync(question: str, model: str) -> Iterator[str]:
+    yield from Agent(chat_model(model)).run_stream_sync(question).stream_text(delta=True, debounce_by=None)
+
+
 async def steps(question: str, model: str) -> str:
     async with Agent(chat_model(model)).iter(question) as graph:
         async for _ in graph:
@@ -88,6 +92,7 @@ class TestPydanticAI(Claims):
         "run_sync": Way(run_sync),
         "direct": Way(direct),
         "chat_stream": Way(chat_stream),
+        "stream_sync": Way(stream_sync),
         "steps": Way(steps),
         "responses": Way(responses, RESPONSES),
         "responses_stream": Way(responses_stream, RESPONSES),
