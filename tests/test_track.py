@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import random
+import signal
 import threading
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -411,7 +412,7 @@ def test_annotations_of_a_rejected_request_are_not_sent(
 
 
 SAYING = """
-import sys
+import os, signal, sys
 import promptlayer_patch
 from promptlayer_patch import track
 from tests.support.wire import MODEL, Wire
@@ -422,13 +423,19 @@ for number in range(20):
     track.score(receipt, number, name=receipt.record_id)
     track.metadata(receipt, {"number": str(number)})
     track.score(1000 + number, number, name="by id")
+if sys.argv[2] == "killed":
+    promptlayer_patch.flush(0.2)
+    os.kill(os.getpid(), signal.SIGKILL)
 """
 
 
-def test_what_was_said_survives_the_process(promptlayer: FakePromptLayer) -> None:
+@pytest.mark.parametrize("end", ["ends", "killed"])
+def test_what_was_said_survives_the_process(promptlayer: FakePromptLayer, end: str) -> None:
     """The endpoint is down while the first process says it; the second delivers it, in order."""
+    if end == "killed" and not hasattr(signal, "SIGKILL"):
+        pytest.skip("there is no such signal here")
     promptlayer.down = True
-    assert run_program(SAYING, promptlayer.base_url).code == 0
+    assert run_program(SAYING, promptlayer.base_url, end).code == (0 if end == "ends" else -signal.SIGKILL)
     promptlayer.down = False
     promptlayer_patch.install(api_key=KEY, base_url=promptlayer.base_url, to="promptlayer:")
     ask()  # what others have left is looked for with the first record

@@ -169,9 +169,18 @@ def mp_fork(child: Child) -> None:
 
 
 def mp_spawn(child: Child) -> None:
+    _runs_anew(child, "spawn")
+
+
+def mp_forkserver(child: Child) -> None:
+    _runs_anew(child, "forkserver")
+
+
+def _runs_anew(child: Child, method: str) -> None:
     child.call(child.calls // 2)
     arguments = (f"{child.name}s", child.notes, child.calls, child.bare)
-    _run(child, multiprocessing.get_context("spawn").Process(target=_called_in_spawn, args=arguments))
+    context: Any = multiprocessing.get_context(method)
+    _run(child, context.Process(target=_called_anew, args=arguments))
     child.call(child.calls - child.calls // 2)
     child.ends()
 
@@ -256,7 +265,7 @@ def _called_in_fork(child: Child) -> None:
     child.call(child.calls)
 
 
-def _called_in_spawn(name: str, notes: str, calls: int, bare: bool) -> None:
+def _called_anew(name: str, notes: str, calls: int, bare: bool) -> None:
     child = Child(name, notes, calls=calls, bare=bare)
     child.install()
     child.call(calls)
@@ -285,6 +294,7 @@ ENDINGS: Mapping[str, Ending] = {
         fork_threads,
         mp_fork,
         mp_spawn,
+        mp_forkserver,
         prefork,
     )
 }
