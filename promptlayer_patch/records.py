@@ -186,9 +186,9 @@ class Receipt:
         """Id of the record this receipt is for; also sent to PromptLayer as metadata."""
         self._urge = urge
         self._outcome: Delivered | Rejected | None = None
-        self._callbacks: list[Callable[[], object]] = []
+        self._callbacks: list[Callable[..., object]] = []
         self._filed = False
-        self._at_filing: list[Callable[[bool], object]] = []
+        self._at_filing: list[Callable[..., object]] = []
         self.outcomes: list[Outcome | None] = []
         """What became of the request at each destination, where there are several."""
         self.last_annotation: str | None = None
@@ -262,26 +262,10 @@ class Receipt:
     def file(self, *, may_start: bool) -> None:
         """The record has been handed over for delivery."""
         self._filed = True
-        while self._at_filing:
-            try:
-                callback = self._at_filing.pop(0)
-            except IndexError:
-                break  # another thread took the last one
-            try:
-                callback(may_start)
-            except Exception as fault:
-                report("sending an annotation", fault)
+        _drain(self._at_filing, "sending an annotation", may_start)
 
     def _call_back(self) -> None:
-        while self._callbacks:
-            try:
-                callback = self._callbacks.pop(0)
-            except IndexError:
-                break  # another thread took the last one
-            try:
-                callback()
-            except Exception as fault:
-                report("telling of a request id", fault)  # and go on: others wait too
+        _drain(self._callbacks, "telling of a request id")
         _awaited.discard(self)
 
     def _forget(self, callback: Callable[[], object]) -> None:
@@ -309,6 +293,19 @@ class Receipt:
 
     def __repr__(self) -> str:
         return f"<Receipt {self.record_id} {self._outcome or 'pending'}>"
+
+
+def _drain(callbacks: list[Callable[..., object]], doing: str, *arguments: object) -> None:
+    """Call each, in order, and take it out; several threads may be at it."""
+    while callbacks:
+        try:
+            callback = callbacks.pop(0)
+        except IndexError:
+            return  # another thread took the last one
+        try:
+            callback(*arguments)
+        except Exception as fault:
+            report(doing, fault)  # and go on: others wait too
 
 
 def _wake(loop: asyncio.AbstractEventLoop, arrived: asyncio.Future[None]) -> None:
