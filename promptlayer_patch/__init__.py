@@ -5,13 +5,18 @@ import promptlayer_patch
 promptlayer_patch.install(tags=["checkout"])
 """
 
-from promptlayer_patch import group, templates, track
+from typing import TYPE_CHECKING, Any
+
+from promptlayer_patch import track
 from promptlayer_patch._install import flush, install, stats, uninstall
 from promptlayer_patch._parcels import Stats
 from promptlayer_patch._receipts import receipt_of
 from promptlayer_patch._scope import scope, suppress
 from promptlayer_patch._version import __version__
 from promptlayer_patch.records import Ending, Failure, Receipt, Record
+
+if TYPE_CHECKING:
+    from promptlayer_patch import group, templates, testing
 
 __all__ = [
     "Ending",
@@ -28,6 +33,16 @@ __all__ = [
     "stats",
     "suppress",
     "templates",
+    "testing",
     "track",
     "uninstall",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    # What most programs never use is no part of the time that this import takes.
+    if name in ("group", "templates", "testing"):
+        from importlib import import_module
+
+        return import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -53,6 +53,10 @@ def of_its_own(module: ModuleType) -> Iterator[str]:
                 yield name
             case ast.ImportFrom(module=source, names=names) if _hands_on(module, source or ""):
                 yield from (alias.asname or alias.name for alias in names)
+            case ast.If(
+                test=ast.Name(id="TYPE_CHECKING"), body=[ast.ImportFrom(module=module.__name__, names=names)]
+            ):
+                yield from (alias.name for alias in names)  # loaded by `__getattr__` when asked for
 
 
 def _hands_on(module: ModuleType, source: str) -> bool:
