@@ -9,14 +9,17 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import urlsplit
 
 from promptlayer_patch import errors
+from promptlayer_patch._cassettes import in_use
 from promptlayer_patch._http import Answer, Connection
 from promptlayer_patch._process import current_settings
-from promptlayer_patch._settings import shown_url
+from promptlayer_patch._settings import sends, shown_url
 from promptlayer_patch._wire import encoded, message_in
 from promptlayer_patch.exporters import remote
 
+_THIS_MACHINE = frozenset({"127.0.0.1", "::1", "localhost"})
 _ATTEMPTS = 4
 _FIRST_PAUSE_S = 0.2
 """Doubled for each further attempt, and shortened at random by up to a half."""
@@ -78,6 +81,7 @@ def ask(
 
     Raises the classes of `errors` for connections, timeouts and statuses.
     """
+    _check_that_it_may_leave(account)
     target = path + _query_string(query)
     headers = {"X-API-KEY": account.api_key} if key_in_header else {}
     content = None
@@ -95,6 +99,16 @@ def ask(
             return _result(account, answer, timeout_s)
         # Nobody sets it: a wait that a signal can end.
         threading.Event().wait(pause)
+
+
+def _check_that_it_may_leave(account: Account) -> None:
+    """A test that has not asked for it must not publish a template by mistake."""
+    if sends() or in_use() is not None or urlsplit(account.url).hostname in _THIS_MACHINE:
+        return
+    raise errors.APIConnectionError(
+        f"{shown_url(account.url)} is not asked in tests: "
+        "use a cassette, or mark the test with promptlayer_send"
+    )
 
 
 def _pause_after(answer: Answer, attempt: int, *, repeatable: bool) -> float | None:

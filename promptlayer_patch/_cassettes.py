@@ -30,14 +30,14 @@ class Cassettes:
 
     def note(self, record_id: str) -> None:
         """The call of this record begins now, if it has not before."""
-        self._noted.setdefault(record_id, _in_use())
+        self._noted.setdefault(record_id, in_use())
 
     def forget(self) -> None:
         self._noted.clear()
 
     def refusal(self, record_id: str) -> str | None:
         """Why the record may not be sent now."""
-        noted, now = self._noted.get(record_id), _in_use()
+        noted, now = self._noted.get(record_id), in_use()
         if noted is now:
             return None
         return _OPENED if noted is None else _CLOSED
@@ -84,7 +84,7 @@ class Sender:
         return Rejected(delivery.reason) if isinstance(delivery, TryLater) else delivery
 
 
-def _in_use() -> object | None:
+def in_use() -> object | None:
     """The cassette that requests go into now: vcrpy's connection classes carry theirs."""
     pools = sys.modules.get("urllib3.connectionpool")
     connection = getattr(getattr(pools, "HTTPConnectionPool", None), "ConnectionCls", None)

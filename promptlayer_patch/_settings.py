@@ -121,6 +121,11 @@ def read_settings(
     )
 
 
+def sends() -> bool:
+    """Whether anything may leave the process: not in tests, nor in programs that they start."""
+    return _switch("send", None, default=True)
+
+
 def tell_children(send: str | None) -> str | None:
     """Set `PROMPTLAYER_SEND` for the programs that this one starts; what it was before, `None` if unset."""
     before = os.environ.pop("PROMPTLAYER_SEND", None)

@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+import vcr
 import yaml
 
 import promptlayer_patch
@@ -474,6 +475,29 @@ def test_an_answer_that_trickles_in_is_a_timeout(monkeypatch: pytest.MonkeyPatch
 def test_a_long_answer_is_read_to_its_end(registry: FakeRegistry) -> None:
     registry.put("long", chat("x" * 3_000_000))
     assert len(next(templates.all()).messages[0]["content"][0]["text"]) == 3_000_000
+
+
+# In tests of programs
+
+
+@any_call
+def test_in_a_test_that_does_not_ask_for_it_nobody_is_asked(
+    call: Callable[[], Any], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """A test must not publish a template by mistake; a cassette, or a server on this machine, is none."""
+    monkeypatch.setenv("PROMPTLAYER_API_KEY", KEY)
+    monkeypatch.setenv("PROMPTLAYER_BASE_URL", "https://promptlayer.invalid")
+    monkeypatch.setenv("PROMPTLAYER_SEND", "false")
+    if call is group.create:
+        assert call() == 1, "from memory, as ids are"
+        return
+    with pytest.raises(errors.APIConnectionError, match="mark the test with promptlayer_send"):
+        call()
+    with (
+        vcr.use_cassette(str(tmp_path / "empty.yaml"), record_mode="none"),
+        pytest.raises(errors.APIConnectionError, match="CannotOverwriteExistingCassetteException"),
+    ):
+        call()
 
 
 # The key

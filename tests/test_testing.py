@@ -213,7 +213,7 @@ FAULTY = {
         "_cassettes.Cassettes.refusal",
         "_cassettes.Sender._sent",
         "_cassettes.Sender.export",
-        "_cassettes._in_use",
+        "_cassettes.in_use",
         "_cassettes.vcrpy_is_there",
         "_diversion.Recorder.export",
         "_diversion.Sending._note",
