@@ -20,6 +20,7 @@ from tests.support.faults_watching import Outcome, Run, observe, our_log, our_th
 from tests.test_promise_01_never_in_the_way import FAULTS, Failing
 
 MODULES = [
+    "_booking",
     "_circuit",
     "_courier",
     "_dispatch",

@@ -56,7 +56,17 @@ BESIDE_THE_WAY = {
     **dict.fromkeys(("_api", "group"), "calls that the user makes, and that raise"),
     "_settings": "checks the arguments of install() and scope(), which are refused by raising",
     **dict.fromkeys(
-        ("_circuit", "_courier", "_dispatch", "_encoding", "_outcomes", "_room", "_signals", "_spooling"),
+        (
+            "_booking",
+            "_circuit",
+            "_courier",
+            "_dispatch",
+            "_encoding",
+            "_outcomes",
+            "_room",
+            "_signals",
+            "_spooling",
+        ),
         "on the way to PromptLayer: tests/test_promise_01_delivering.py",
     ),
     **dict.fromkeys(
