@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 from collections.abc import Iterator
 
 import pytest
@@ -18,6 +19,12 @@ collect_ignore = ["sample_project", "somebodys_tests"]
 # Machines differ and are shared: how long an example takes says nothing about the code.
 settings.register_profile("suite", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.load_profile("suite")
+
+
+# Who runs the suite in the background, or under nohup, has it and every program it starts ignore these.
+for _signal, _handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
+    if signal.getsignal(getattr(signal, _signal, signal.SIGINT)) is signal.SIG_IGN:
+        signal.signal(getattr(signal, _signal), _handler)
 
 
 @pytest.fixture(autouse=True)
