@@ -17,7 +17,7 @@ HOME = ROOT / "tests" / "somebodys_tests"
 # Without bytecode pytest would compile and rewrite its plugins, and us with them, for each run.
 NOT_HANDED_ON = ("PROMPTLAYER_", "OPENAI_", "PYTHONDONTWRITEBYTECODE")
 NO_OTHERS = ("-p", "no:cacheprovider", "-p", "no:randomly")
-WITHOUT_OUTSIDERS = ("-p", "no:asyncio", "-p", "no:recording")
+WITHOUT_OUTSIDERS = ("-p", "no:asyncio", "-p", "no:recording", "-p", "no:langsmith_plugin")
 
 
 @dataclass(frozen=True)
