@@ -19,6 +19,7 @@ from promptlayer_patch._redaction import rules_of
 from promptlayer_patch._settings import Settings, checked_metadata, checked_tags, read_settings
 from promptlayer_patch.errors import InvalidArgument, PromptLayerError
 from promptlayer_patch.exporters.memory import MemoryExporter
+from tests.support.naming import shown
 from tests.support.wire import MODEL, Wire
 
 KEY = "pl_0123456789abcdef"
@@ -71,7 +72,7 @@ OPTIONS = [
     Option("sample_errors", 1.0, 0, 0, "0.5", 0.5),
     Option("cache_ttl_s", 60.0, 0, 0, "1.5", 1.5),
 ]
-any_option = pytest.mark.parametrize("option", OPTIONS, ids=str)
+any_option = pytest.mark.parametrize("option", OPTIONS, ids=shown)
 
 
 def test_every_option_is_in_the_table() -> None:
@@ -281,7 +282,7 @@ WRONG_VARIABLES = [
 ]
 
 
-@pytest.mark.parametrize(("argument", "value"), WRONG_ARGUMENTS, ids=str)
+@pytest.mark.parametrize(("argument", "value"), WRONG_ARGUMENTS, ids=shown)
 def test_a_wrong_argument_is_named(argument: str, value: Any) -> None:
     if argument == "to" and isinstance(value, str) and value.startswith("promptlayer:"):
         options = {"to": value, "api_key": KEY}
@@ -321,7 +322,7 @@ def test_an_unknown_option_is_a_type_error() -> None:
         promptlayer_patch.install(tag=["a"])  # type: ignore[call-arg]
 
 
-@pytest.mark.parametrize(("argument", "value"), WRONG_ARGUMENTS[::4], ids=str)
+@pytest.mark.parametrize(("argument", "value"), WRONG_ARGUMENTS[::4], ids=shown)
 def test_a_wrong_argument_changes_nothing(
     argument: str, value: Any, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -23,6 +23,7 @@ from promptlayer_patch.records import Delivered, Record
 from promptlayer_patch.testing import Requests, capture
 from tests.support.fake_promptlayer import FakePromptLayer
 from tests.support.faults import failing, places
+from tests.support.naming import shown
 from tests.support.programs import printed
 from tests.support.wire import MODEL, Wire, refusal
 
@@ -337,7 +338,7 @@ def test_its_repr_shows_no_content(requests: Requests) -> None:
         {"tags": ["support"], "times": 2},
         {"text": "nothing of the kind", "times": 0},
     ],
-    ids=str,
+    ids=shown,
 )
 def test_an_assertion_that_holds(requests: Requests, wanted: dict[str, Any]) -> None:
     found = requests.assert_called(**wanted)
@@ -358,7 +359,7 @@ def test_an_assertion_that_holds(requests: Requests, wanted: dict[str, Any]) -> 
         ({"times": 4}, "expected 4 requests; there are 3", "Where is my order?"),
         ({"function_name": "f"}, 'function_name "f"', "function_name"),
     ],
-    ids=str,
+    ids=shown,
 )
 def test_an_assertion_that_fails_says_why(
     requests: Requests, wanted: dict[str, Any], says: str, differs: str

@@ -902,7 +902,8 @@ def ask():
     client.chat.completions.create(model=MODEL, messages=[{"role": "user", "content": "?"}])
 
 # Room for whatever the threads may do until the last child has ended.
-promptlayer_patch.install(to=[MemoryExporter(), MemoryExporter()], queue_max_records=10**7, queue_max_bytes=10**11)
+room = {"queue_max_records": 10**7, "queue_max_bytes": 10**11}
+promptlayer_patch.install(to=[MemoryExporter(), MemoryExporter()], **room)
 ask()  # openai's own lazy attributes hold a lock while they are made
 over = threading.Event()
 def busy():
