@@ -25,8 +25,8 @@ from promptlayer_patch.records import Delivery, Record, Rejected, TryLater
 if TYPE_CHECKING:
     from promptlayer_patch.exporters import Exporter
 
-_SPOOL_TROUBLE_S = 5.0
-"""When an outbox that could not be read is looked at again."""
+_LAST_ANSWERS_S = 0.25
+"""How long the end of the process waits for what a destination that fails has yet to answer."""
 
 
 class Courier:
@@ -85,6 +85,10 @@ class Courier:
                     min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX),
                 )
         with state.changed:
+            # What is under way may be answered in this moment; if nobody noted that, it would be sent again.
+            state.changed.wait_for(
+                lambda: not state.under_way, min(max(0.0, deadline - time.monotonic()), _LAST_ANSWERS_S)
+            )
             given_up = self._spooling.give_up()
             state.counts.dropped += given_up
             return given_up + self._spooling.own_count()

@@ -13,6 +13,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import pytest
@@ -523,18 +524,16 @@ def test_a_worker_thread_that_dies_is_started_again_by_the_next_record(
 ) -> None:
     """Nothing that waits is lost, and nothing is delivered twice."""
     desk = desks()
-    backlog, died = desk.worker._backlog, threading.Event()
+    backlog, dying = desk.worker._backlog, SimpleQueue[threading.Thread]()
 
     def die() -> int:
         del backlog.queued  # from now on it is the method again
-        died.set()
+        dying.put(threading.current_thread())
         raise SystemExit
 
     backlog.queued = die
     desk.put(3)
-    assert died.wait(PATIENCE_S)
-    for thread in desk.threads():
-        thread.join(PATIENCE_S)
+    dying.get(timeout=PATIENCE_S).join(PATIENCE_S)
     desk.put()
     assert desk.worker.flush(PATIENCE_S)
     assert sorted(desk.names) == names(4)
