@@ -4,6 +4,8 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
+# A file stays whole: its tests may share what is dear to set up.
+SHARED := -n auto --maxprocesses=4 --dist=loadfile
 PIP    := $(BIN)/python -m pip -qq --disable-pip-version-check install --use-pep517
 
 .PHONY: help demo test check test-matrix test-frameworks faults manifest bench soak record clean
@@ -25,8 +27,16 @@ help:
 demo: $(VENV)/.core
 	$(BIN)/promptlayer-patch demo $(ARGS)
 
+# Processes that end and endpoints that fail are left alone with the machine; the rest is shared among processes.
 test: $(VENV)/.test
+ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
+else
+	@failed=0; \
+	$(BIN)/python -m pytest tests/faults || failed=1; \
+	$(BIN)/python -m pytest --ignore=tests/faults $(SHARED) || failed=1; \
+	exit $$failed
+endif
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
