@@ -1,6 +1,6 @@
 """Servers and workers under `promptlayer-patch run`: one call, one record, whichever process makes it.
 
-Their packages are not among those of the tests (tests/run-servers.txt has them); what is absent is skipped.
+Their packages are not among those of the tests; `make test-frameworks FRAMEWORKS=servers` installs them.
 """
 
 from __future__ import annotations

@@ -46,7 +46,9 @@ ENVIRONMENTS = {
     "agents": framework("agents", "openai-agents"),
     "llama-index": framework("llama_index", "llama-index-llms-openai"),
     "pydantic-ai": framework("pydantic_ai", "pydantic-ai-slim[openai]"),
-    "servers": Environment(("gunicorn", "uvicorn", "celery"), "tests/test_command_run*.py", "uvicorn"),
+    "servers": Environment(
+        ("gunicorn", "uvicorn", "celery", "watchfiles"), "tests/test_run_servers.py", "uvicorn"
+    ),
 }
 
 
