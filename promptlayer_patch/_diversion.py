@@ -102,9 +102,10 @@ class Sending(Diverted):
         if not call.in_finalizer:
             self._deliver()
 
-    def annotate(self, target: Receipt | int, content: Content) -> None:
-        super().annotate(target, content)
-        self._deliver()
+    def annotate(self, target: Receipt | int, content: Content, *, may_start: bool = True) -> None:
+        super().annotate(target, content, may_start=may_start)
+        if may_start:
+            self._deliver()
 
     def _deliver(self) -> None:
         # A thread of ours, on which an exporter of the user's asks OpenAI, would wait for itself.

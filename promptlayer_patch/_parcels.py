@@ -99,6 +99,7 @@ class PendingAnnotation:
     known: Callable[[], Outcome | None] | None = None
     """What became of its request there, as far as it is known."""
     size: int = 1024
+    """About how many bytes it holds in memory."""
     in_finalizer: bool = False
 
     def lighten(self) -> bool:

@@ -72,8 +72,11 @@ class Pipeline:
         if self._ends_at is not None and may_start:
             self.end()
 
-    def annotate(self, target: Receipt | int, content: Content) -> None:
-        """Send `content` after the request of a receipt, or to the request that has this id."""
+    def annotate(self, target: Receipt | int, content: Content, *, may_start: bool = True) -> None:
+        """Send `content` after the request of a receipt, or to the request that has this id.
+
+        With `may_start` false no thread is started, as under a garbage collection.
+        """
         number = new_record_id()
         if isinstance(target, int):
             annotation = Annotation(
@@ -81,14 +84,14 @@ class Pipeline:
             )
             numbering = self._ways[self._issued.get(target, self._numbering)]
             for way in (numbering, *self._ways[self._counting :]):
-                way.put(PendingAnnotation(annotation), _tell_nobody, may_start=True)
+                way.put(_pending(annotation), _tell_nobody, may_start=may_start)
         else:
             annotation = Annotation(
                 id=number, content=content, record_id=target.record_id, after=target.last_annotation
             )
             target.last_annotation = number
-            target.when_filed(partial(self._send_after, target, annotation))
-        if self._ends_at is not None:
+            target.when_filed(partial(self._send_after, target, annotation), may_start=may_start)
+        if self._ends_at is not None and may_start:
             self.end()
 
     def create_group(self) -> int | None:
@@ -114,7 +117,7 @@ class Pipeline:
                     outcome.reason,
                 )
             else:
-                way.put(PendingAnnotation(annotation, known), _tell_nobody, may_start=may_start)
+                way.put(_pending(annotation, known), _tell_nobody, may_start=may_start)
 
     def urge(self) -> None:
         for way in self._ways:
@@ -175,6 +178,10 @@ def _remember(latest: OrderedDict[int, T], key: int, value: T) -> None:
     latest[key] = value
     if len(latest) > _LATEST:
         latest.popitem(last=False)
+
+
+def _pending(annotation: Annotation, known: Callable[[], Outcome | None] | None = None) -> PendingAnnotation:
+    return PendingAnnotation(annotation, known, size=1024 + len(repr(annotation.content)))
 
 
 def _tell_nobody(_: Outcome) -> None: ...

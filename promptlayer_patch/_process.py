@@ -170,7 +170,9 @@ class Process:
     def _hand_over(pipeline: Pipeline, call: Call | FinishedCall) -> None:
         pipeline.put(call)
         if call.prompt is not None and not call.prompt.is_exact:
-            pipeline.annotate(call.receipt, call.prompt)
+            # The call has been handed over: a fault here must not say of it that it is lost.
+            link = partial(pipeline.annotate, may_start=not call.in_finalizer)
+            quietly("sending an annotation", link, call.receipt, call.prompt)
 
     def urge(self, installation: Installation) -> None:
         pipeline = installation.pipeline

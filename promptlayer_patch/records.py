@@ -250,14 +250,15 @@ class Receipt:
         """What became of the request at the destination of this number, as far as it is known."""
         return self.outcomes[destination] if destination < len(self.outcomes) else self._outcome
 
-    def when_filed(self, callback: Callable[[bool], object]) -> None:
+    def when_filed(self, callback: Callable[[bool], object], *, may_start: bool = True) -> None:
         """Call `callback(may_start)` once the record has been handed over for delivery, or never will be.
 
-        It is told whether it may start a thread: not under a garbage collection.
+        It is told whether it may start a thread: not under a garbage collection, which `may_start` says of
+        this moment.
         """
         self._at_filing.append(callback)  # then look, as in `when_done`
         if self._filed:
-            self.file(may_start=True)
+            self.file(may_start=may_start)
 
     def file(self, *, may_start: bool) -> None:
         """The record has been handed over for delivery."""

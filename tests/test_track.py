@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import random
 import signal
@@ -19,6 +20,7 @@ from hypothesis import strategies as st
 
 import promptlayer_patch
 from promptlayer_patch import track
+from promptlayer_patch._worker import Worker
 from promptlayer_patch.annotations import GroupLink, MetadataUpdate, PromptLink, Score
 from promptlayer_patch.errors import InvalidArgument
 from promptlayer_patch.exporters.memory import MemoryExporter
@@ -27,6 +29,7 @@ from tests.support.fake_promptlayer import (
     PATIENCE_S,
     Answer,
     FakePromptLayer,
+    Held,
     Numbering,
     refused,
     without_key,
@@ -653,3 +656,38 @@ def test_an_annotation_comes_back_from_the_disk_as_it_was(content: Any, request_
 
     one = Annotation(id=new_record_id(), content=content, request_id=request_id, record_id="a", after="b")
     assert decoded_load(encoded(one)) == one
+
+
+def test_the_prompt_of_a_stream_that_is_dropped_starts_no_thread_in_the_garbage_collection(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The interpreter may hold the lock that starting one needs."""
+    sink = MemoryExporter()
+    promptlayer_patch.install(to=sink)
+    started: list[bool] = []
+    put = Worker.put
+
+    def noting(self: Worker, cargo: Any, settle: Any, *, may_start: bool) -> None:
+        started.append(may_start)
+        put(self, cargo, settle, may_start=may_start)
+
+    monkeypatch.setattr(Worker, "put", noting)
+    with promptlayer_patch.scope(prompt="greeting"):
+        stream = ask(stream=True)
+        next(stream)
+    del stream
+    gc.collect()
+    assert started == [False, False], "the record and what links its prompt"
+    promptlayer_patch.flush()
+    assert [one.content for one in sink.annotations] == [PromptLink("greeting")]
+
+
+def test_what_waits_counts_with_all_it_holds() -> None:
+    """The queue is bounded in bytes."""
+    held = Held()
+    promptlayer_patch.install(to=held, queue_max_bytes=50_000)
+    for _ in range(20):
+        track.prompt(7, "greeting", {"text": "x" * 10_000})
+    held.let_go.set()
+    promptlayer_patch.flush(PATIENCE_S)
+    assert promptlayer_patch.stats().dropped > 10
