@@ -117,7 +117,7 @@ def read_settings(
         sample_rate=_sampler(sample_rate),
         sample_errors=_number("sample_errors", sample_errors, default=1.0, low=0.0, high=1.0),
         cache_ttl_s=_number("cache_ttl_s", cache_ttl_s, default=60.0, low=0.0),
-        send=_switch("send", None, default=True),
+        send=sends(),
     )
 
 
