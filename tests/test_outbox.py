@@ -138,8 +138,6 @@ class Session:
     spool: Any
     kept: dict[str, Kept]
     """In order of arrival."""
-    news: bool = False
-    """Whether something was put since the last `publish`."""
     published: set[str] = field(default_factory=set)
     seen: set[str] = field(default_factory=set)
     """Taken before in this session, or looked at and held back."""
@@ -149,13 +147,12 @@ class Session:
 
     def put(self, many: list[Item]) -> None:
         self.spool.put(many)
-        self.news = True
         self.kept |= {one.key: Kept(one, one.follows) for one in many}
 
     def publish(self) -> None:
-        assert self.spool.publish() == self.news
-        self.news = False
-        self.published |= self.kept.keys()
+        news = self.kept.keys() - self.published
+        assert self.spool.publish() == bool(news)
+        self.published |= news
 
     def is_held_back(self, key: str) -> bool:
         return self.kept[key].follows in self.kept

@@ -33,6 +33,7 @@ class OutboxFile(Ledger):
         self._parked: dict[str, list[int]] = {}
         """Rows that follow a request which has not been delivered, by its key."""
         self._arrived = 0
+        self._unpublished: set[int] = set()
         self.size = 0
         super().__init__(path, lock, facts)
 
@@ -54,14 +55,17 @@ class OutboxFile(Ledger):
                 self.count += 1
                 self.size += item.size
                 self._keep_fresh(item)
+                self._unpublished.add(item.row)
                 if item.follows is not None:
                     self._followed.add(item.follows)
             self._arrived = row
 
     def publish(self) -> bool:
         with self._lock:
-            before, self._order.last = self._order.last, max(self._order.last, self._arrived)
-            return self._order.last > before
+            news = bool(self._unpublished)
+            self._unpublished.clear()
+            self._order.last = max(self._order.last, self._arrived)
+            return news
 
     def take(self, *, fresh_first: bool = False) -> Item | None:
         with self._lock, plainly():
@@ -197,6 +201,7 @@ class OutboxFile(Ledger):
         for item in items:
             self._order.forget(item.row)
             self._let_go(item.row)
+            self._unpublished.discard(item.row)
             self.count -= 1
             self.size -= item.size
         self._delete(items, request_id)
