@@ -1,0 +1,85 @@
+"""Raw calls of providers as PromptLayer's prompt blueprint, and what is searched of them.
+
+Pure: nothing is read or written, nothing is changed, and whatever JSON a record holds, nothing is raised.
+What is returned shares its parts with the record and must not be changed either.
+"""
+
+from __future__ import annotations
+
+from typing import Any, NamedTuple
+
+from promptlayer_patch._blueprint.answered import template_answered
+from promptlayer_patch._blueprint.apis import Api, api_of
+from promptlayer_patch._blueprint.asked import template_asked
+from promptlayer_patch._blueprint.facts import OUTPUT_PATHS, OUTPUT_VALUES, VALUE_CHARS, Facts, facts_from
+from promptlayer_patch._blueprint.models import api_type_of, model_of, parameters_of
+from promptlayer_patch._blueprint.reading import Json
+from promptlayer_patch._blueprint.templates import is_completion, joined
+from promptlayer_patch._blueprint.texts import TEXT_CHARS
+from promptlayer_patch._blueprint.usage import Usage, usage_of
+from promptlayer_patch.records import Record
+
+__all__ = [
+    "OUTPUT_PATHS",
+    "OUTPUT_VALUES",
+    "TEXT_CHARS",
+    "VALUE_CHARS",
+    "Facts",
+    "Usage",
+    "blueprint_of",
+    "facts_of",
+    "input_of",
+    "output_of",
+]
+
+
+def blueprint_of(record: Record) -> dict[str, Any]:
+    """PromptLayer's blueprint of `record`: what was sent followed by what came back, and the model."""
+    reading = _read(record)
+    model = model_of(reading.api, reading.request, record.response, record.provider)
+    return {
+        "prompt_template": joined(reading.asked, reading.answered),
+        "commit_message": None,
+        "metadata": {"model": model},
+        "provider_base_url_name": None,
+        "report_id": None,
+        "inference_client_name": None,
+        "provider_id": None,
+    }
+
+
+def input_of(record: Record) -> dict[str, Any]:
+    """The template of what was sent."""
+    return _read(record).asked
+
+
+def output_of(record: Record) -> dict[str, Any]:
+    """The template of what came back; a chat without messages where nothing did."""
+    return _read(record).answered
+
+
+def facts_of(record: Record) -> Facts:
+    """What search and the charts know of `record`."""
+    reading = _read(record)
+    return facts_from(
+        reading.asked,
+        reading.answered,
+        api_type_of(reading.api, reading.request),
+        parameters_of(reading.api, reading.request),
+        usage_of(record.response),
+    )
+
+
+class _Reading(NamedTuple):
+    api: Api
+    request: Json
+    asked: dict[str, Any]
+    answered: dict[str, Any]
+
+
+def _read(record: Record) -> _Reading:
+    request = record.request if isinstance(record.request, dict) else dict(record.request)
+    api = api_of(record.function_name, request, record.response)
+    asked = template_asked(api, request, record.provider)
+    answered = template_answered(record.response, as_completion=is_completion(asked))
+    return _Reading(api, request, asked, answered)
