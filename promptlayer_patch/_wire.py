@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import re
+from collections.abc import Callable, Mapping
 from typing import Any
 
 from promptlayer_patch.annotations import Content, GroupLink, MetadataUpdate, PromptLink, Score
-from promptlayer_patch.records import Ending, Record
+from promptlayer_patch.records import Ending, Failure, Record, new_record_id
 
 TRACK_REQUEST = "/track-request"
 
@@ -20,6 +21,8 @@ _PLAIN_METHODS = {
 
 _MESSAGE_LIMIT = 1024
 """PromptLayer takes error messages of up to this many characters."""
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 _OURS = "promptlayer_patch."
 """Prefix of the metadata keys that carry what PromptLayer has no field for."""
@@ -43,8 +46,44 @@ def track_request(record: Record) -> dict[str, Any]:
         "metadata": _metadata(record),
         "span_id": None,
         **_links(record),
-        **_status(record),
+        **status_fields(record),
     }
+
+
+def record_in(body: Mapping[str, Any]) -> Record:
+    """The record in the body of a `/track-request`, times in seconds: what `track_request` was given.
+
+    Of a body that another client wrote, as much as it says; the record then gets an id of its own.
+    """
+    facts, metadata = _facts_in(body.get("metadata") or {})
+    library, client, method = _named(body.get("function_name") or "")
+    started_at, ended_at = body["request_start_time"], body["request_end_time"]
+    ending = _ending(body, facts)
+    kwargs, args = body.get("kwargs") or {}, body.get("args") or ()
+    sdk, _, version = facts.get("sdk", "").partition("/")
+    return Record(
+        id=facts.get("record_id") or new_record_id(),
+        function_name=".".join(filter(None, (library, method))),
+        client=client,
+        provider=body.get("provider_type") or body.get("provider") or library,
+        endpoint=facts.get("endpoint", ""),
+        request={**kwargs, "args": args} if args else kwargs,
+        response=body.get("request_response") or None,
+        streamed=kwargs.get("stream") is True,
+        started_at=started_at,
+        ended_at=ended_at,
+        first_token_at=started_at + facts["first_token_s"] if "first_token_s" in facts else None,
+        ending=ending,
+        error=_failure(body, ending),
+        attempts=facts.get("attempts", 1),
+        provider_request_id=facts.get("x_request_id"),
+        tags=tuple(body.get("tags") or ()),
+        metadata=metadata,
+        group_id=body.get("group_id"),
+        sdk=sdk,
+        sdk_version=version or None,
+        shortened_from=facts.get("shortened_from_bytes"),
+    )
 
 
 def annotation_request(content: Content, request_id: int) -> tuple[str, dict[str, Any]]:
@@ -68,12 +107,23 @@ def annotation_request(content: Content, request_id: int) -> tuple[str, dict[str
 
 
 def encoded(body: dict[str, Any]) -> bytes:
-    """`body` as JSON; NaN and infinities, which JSON does not know, become null."""
+    """`body` as JSON that every reader takes.
+
+    NaN and infinities become null, half a surrogate pair is spelled out: `\\ud800`.
+    """
     try:
-        return json.dumps(body, default=str, allow_nan=False).encode()
+        text = json.dumps(body, default=str, allow_nan=False)
     except ValueError:
-        finite = json.loads(json.dumps(body, default=str), parse_constant=lambda _: None)
-        return json.dumps(finite, allow_nan=False).encode()
+        body = json.loads(json.dumps(body, default=str), parse_constant=lambda _: None)
+        text = json.dumps(body, allow_nan=False)
+    if "\\ud" in text:  # half of one, or a whole one: an emoji
+        plain = json.dumps(body, default=str, ensure_ascii=False)
+        text = json.dumps(json.loads(_SURROGATE.sub(_spelled, plain)))
+    return text.encode()
+
+
+def _spelled(half: re.Match[str]) -> str:
+    return f"\\\\u{ord(half[0]):04x}"
 
 
 def request_id_in(answer: Any) -> int | None:
@@ -142,7 +192,7 @@ def _response(record: Record) -> Any:
     return {} if failed or record.response is None else record.response
 
 
-def _status(record: Record) -> dict[str, str]:
+def status_fields(record: Record) -> dict[str, str]:
     """`status`, `error_type` and `error_message`; PromptLayer takes their absence for success."""
     match record.ending:
         case Ending.PROVIDER_ERROR:
@@ -189,3 +239,77 @@ def _seconds(record: Record) -> str | None:
     if record.first_token_at is None:
         return None
     return f"{record.first_token_at - record.started_at:.3f}"
+
+
+def _facts_in(metadata: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
+    """What `_metadata` said of the record, each in its own type, and the metadata without it."""
+    facts, rest = {}, {}
+    for key, value in metadata.items():
+        read = _READ_BACK.get(key.removeprefix(_OURS)) if key.startswith(_OURS) else None
+        try:
+            if read is None:
+                rest[key] = value
+            else:
+                facts[key.removeprefix(_OURS)] = read(value)
+        except ValueError:  # somebody else's, by the same name
+            rest[key] = value
+    return facts, rest
+
+
+def _record_id(text: str) -> str:
+    if len(text) != 32 or not set(text) <= set("0123456789abcdef"):
+        raise ValueError("that is no record id")
+    return text
+
+
+def _attempts(text: str) -> int:
+    if not 0 <= int(text) < 1_000_000:
+        raise ValueError("that is no number of attempts")
+    return int(text)
+
+
+def _waited(text: str) -> float:
+    if not 0 <= float(text) < 1e9:  # NaN is no less
+        raise ValueError("that is no time")
+    return float(text)
+
+
+_READ_BACK: Mapping[str, Callable[[str], Any]] = {
+    "record_id": _record_id,
+    "ending": Ending,
+    "attempts": _attempts,
+    "sdk": str,
+    "endpoint": str,
+    "x_request_id": str,
+    "first_token_s": _waited,
+    "shortened_from_bytes": int,
+}
+
+
+def _named(function_name: str) -> tuple[str, str | None, str]:
+    """Library, class of the client, and method: the class is the part that begins with a capital letter."""
+    library, _, method = function_name.partition(".")
+    client, _, rest = method.partition(".")
+    return (library, client, rest) if rest and client[:1].isupper() else (library, None, method)
+
+
+def _ending(body: Mapping[str, Any], facts: Mapping[str, Any]) -> Ending:
+    status: str = body.get("status") or "SUCCESS"
+    return facts.get("ending") or _ENDINGS[status]
+
+
+_ENDINGS = {
+    "SUCCESS": Ending.COMPLETE,
+    "WARNING": Ending.COMPLETE,
+    "ERROR": Ending.PROVIDER_ERROR,
+}
+
+
+def _failure(body: Mapping[str, Any], ending: Ending) -> Failure | None:
+    message: str = body.get("error_message") or ""
+    kind, found, rest = message.partition(": ")
+    if found and kind.isidentifier():
+        return Failure(kind, rest)
+    if ending is Ending.PROVIDER_ERROR or message:
+        return Failure(body.get("error_type") or "UNKNOWN_ERROR", message)
+    return None

@@ -599,7 +599,7 @@ def test_jsonl_is_one_object_a_line_for_its_owner_only(tmp_path: Path) -> None:
     promptlayer_patch.uninstall()
     found = lines(path)
     contents = [line["request_response"]["choices"][0]["message"]["content"] for line in found]
-    assert contents == ["two\nlines", "ünï 🕰 \u2028", "\ud800"]
+    assert contents == ["two\nlines", "ünï 🕰 \u2028", "\\ud800"]
     assert [line["tags"] for line in found] == [["a"]] * 3
     assert all("api_key" not in line for line in found)
     assert stat.S_IMODE(path.stat().st_mode) == 0o600

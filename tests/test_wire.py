@@ -209,17 +209,20 @@ def strictly(data: bytes) -> Any:
     def refuse(constant: str) -> None:
         raise AssertionError(f"{constant} is not JSON")
 
-    return json.loads(data.decode("ascii"), parse_constant=refuse)
+    return json.loads(data.decode("utf-8"), parse_constant=refuse)
 
 
-def finite(value: Any) -> Any:
+def sendable(value: Any) -> Any:
+    """What every reader of JSON takes: no NaN, and half a surrogate pair spelled out."""
     match value:
         case float():
             return value if math.isfinite(value) else None
+        case str():
+            return value.encode("utf-8", "backslashreplace").decode()
         case list():
-            return [finite(item) for item in value]
+            return [sendable(item) for item in value]
         case dict():
-            return {key: finite(item) for key, item in value.items()}
+            return {sendable(key): sendable(item) for key, item in value.items()}
     return value
 
 
@@ -227,13 +230,11 @@ def finite(value: Any) -> Any:
 def test_any_data_can_be_sent(request: Any, response: Any, tag: str, metadata: dict[str, str]) -> None:
     record = a_record(request={"it": request}, response=response, tags=(tag,), metadata=metadata)
     body = strictly(encoded(track_request(record)))
-    assert body["kwargs"] == {"it": finite(request)}
-    assert body["request_response"] == ({} if response is None else finite(response))
-    assert body["tags"] == [tag]
-    assert (
-        body["metadata"].items()
-        >= {key: value for key, value in metadata.items() if not key.startswith("promptlayer_patch.")}.items()
-    )
+    assert body["kwargs"] == {"it": sendable(request)}
+    assert body["request_response"] == ({} if response is None else sendable(response))
+    assert body["tags"] == [sendable(tag)]
+    theirs = {key: value for key, value in metadata.items() if not key.startswith("promptlayer_patch.")}
+    assert body["metadata"].items() >= sendable(theirs).items()
 
 
 @pytest.mark.parametrize("leaf", [b"bytes", {1, 2}, object(), Path("a"), Ending.COMPLETE, 1j, ...])
