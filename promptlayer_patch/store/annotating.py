@@ -11,7 +11,7 @@ from promptlayer_patch.annotations import Content, GroupLink, MetadataUpdate, Pr
 from promptlayer_patch.store.text import writable
 from promptlayer_patch.store.transaction import transaction
 
-__all__ = ["annotate", "create_group", "groups", "link", "prompt", "scores"]
+__all__ = ["annotate", "create_group", "groups", "has_group", "keep_group", "link", "prompt", "say", "scores"]
 
 _NAMELESS = "default"
 """What PromptLayer calls the score that was given without a name."""
@@ -22,7 +22,8 @@ def annotate(connection: sqlite3.Connection, request_id: int, content: Content) 
     with transaction(connection, "IMMEDIATE"):
         known = connection.execute("SELECT 1 FROM requests WHERE request_id = ?", (request_id,)).fetchone()
         if known is not None:
-            _write(connection, request_id, content)
+            say(connection, request_id, content)
+            connection.execute("INSERT OR REPLACE INTO unindexed (request_id) VALUES (?)", (request_id,))
         return known is not None
 
 
@@ -31,9 +32,9 @@ def link(
 ) -> None:
     """Keep what a new request says about itself; to be called in its transaction."""
     if group_id is not None:
-        _write(connection, request_id, GroupLink(group_id))
+        say(connection, request_id, GroupLink(group_id))
     if prompt is not None:
-        _write(connection, request_id, prompt)
+        say(connection, request_id, prompt)
 
 
 def create_group(connection: sqlite3.Connection) -> int:
@@ -41,6 +42,17 @@ def create_group(connection: sqlite3.Connection) -> int:
     with transaction(connection, "IMMEDIATE"):
         added = connection.execute("INSERT INTO groups (created_at) VALUES (?)", (time.time(),))
         return int(added.lastrowid or 0)
+
+
+def keep_group(connection: sqlite3.Connection, group_id: int) -> None:
+    """Have a group of this id; `create_group` gives no id below it any more."""
+    with transaction(connection, "IMMEDIATE"):
+        row = (group_id, time.time())
+        connection.execute("INSERT OR IGNORE INTO groups (id, created_at) VALUES (?, ?)", row)
+
+
+def has_group(connection: sqlite3.Connection, group_id: int) -> bool:
+    return connection.execute("SELECT 1 FROM groups WHERE id = ?", (group_id,)).fetchone() is not None
 
 
 def scores(connection: sqlite3.Connection, request_id: int) -> dict[str, int]:
@@ -68,8 +80,8 @@ def prompt(connection: sqlite3.Connection, request_id: int) -> PromptLink | None
     return PromptLink(name, version, label, json.loads(variables), prompt_id)
 
 
-def _write(connection: sqlite3.Connection, request_id: int, content: Content) -> None:
-    """What is said again replaces what was said before."""
+def say(connection: sqlite3.Connection, request_id: int, content: Content) -> None:
+    """Keep `content`; what is said again replaces what was said before. To be called in a transaction."""
     match content:
         case Score(value, name):
             connection.execute(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import math
-import zlib
+import sqlite3
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from promptlayer_patch._encoding import decoded, encoded
-from promptlayer_patch.annotations import PromptLink
+from promptlayer_patch.annotations import PromptLink, Score
 from promptlayer_patch.records import Record
 from promptlayer_patch.store.connection import StoreError
+from promptlayer_patch.store.entries import Entry
+from promptlayer_patch.store.frame import deflated
+from promptlayer_patch.store.messages import joined
 from promptlayer_patch.store.text import preview, token_counts, writable
 
 __all__ = ["Row", "Unstorable", "decode", "encode"]
@@ -33,40 +37,43 @@ class Row:
     metadata: dict[str, str]
     group_id: int | None
     prompt: PromptLink | None
+    score: Score | None
 
 
-def encode(record: Record) -> Row:
-    """Prepare a record for writing. Raises `Unstorable` for what JSON cannot hold, such as a cycle."""
+def encode(entry: Entry) -> Row:
+    """Prepare a request for writing. Raises `Unstorable` for what JSON cannot hold, such as a cycle."""
+    record = entry.record
     try:
         return Row(
-            columns=_columns(record),
-            body=zlib.compress(encoded(record), 1),
+            columns=_columns(entry),
+            body=deflated(encoded(record)),
             tags=tuple(dict.fromkeys(writable(tag) for tag in record.tags)),
             metadata={writable(key): writable(value) for key, value in record.metadata.items()},
             group_id=record.group_id,
             prompt=record.prompt,
+            score=entry.score,
         )
     except Exception as error:
         reason = f"{type(error).__name__}: {error}"
         raise Unstorable(f"record {record.id!s:.64} cannot be stored: {reason}") from error
 
 
-def decode(body: bytes) -> Record:
+def decode(connection: sqlite3.Connection, body: bytes) -> Record:
     """The record that `encode` was given."""
-    return decoded(zlib.decompress(body))
+    return decoded(joined(connection, body))
 
 
-def _columns(record: Record) -> dict[str, Any]:
-    error = record.error
+def _columns(entry: Entry) -> dict[str, Any]:
+    record, error = entry.record, entry.record.error
     input_tokens, output_tokens = token_counts(record.response)
     return {
         "record_id": writable(record.id),
         "function_name": writable(record.function_name),
         "client": _optional_text(record.client),
         "provider": writable(record.provider),
-        "model": _optional_text(record.model),
-        "input_tokens": input_tokens,
-        "output_tokens": output_tokens,
+        "model": _optional_text(_asked_model(record)),
+        "input_tokens": input_tokens if entry.input_tokens is None else entry.input_tokens,
+        "output_tokens": output_tokens if entry.output_tokens is None else entry.output_tokens,
         "started_at": _finite(record.started_at),
         "duration_s": _finite(record.duration_s),
         "first_token_at": None if record.first_token_at is None else _finite(record.first_token_at),
@@ -77,7 +84,23 @@ def _columns(record: Record) -> dict[str, Any]:
         "attempts": record.attempts,
         "streamed": int(record.streamed),
         "preview": writable(preview(record.response)),
+        "pl_status": entry.status,
+        "pl_error_type": _optional_text(entry.error_type),
+        "pl_error_message": _optional_text(entry.error_message),
+        "api_type": _optional_text(entry.api_type),
+        "span_id": entry.span_id,
+        "trace_id": entry.trace_id,
+        "given_price": entry.price,
     }
+
+
+def _asked_model(record: Record) -> str | None:
+    """The model by the name that was asked for, which is what people look for; it may be an alias."""
+    for name in ("model", "engine"):  # `engine` in the OpenAI library's first years
+        asked = record.request.get(name) if isinstance(record.request, Mapping) else None
+        if isinstance(asked, str) and asked:
+            return asked
+    return record.model
 
 
 def _finite(value: float) -> float:

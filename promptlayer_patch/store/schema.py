@@ -4,6 +4,9 @@ from __future__ import annotations
 
 import sqlite3
 
+from promptlayer_patch.store.messages import MESSAGES_TABLES
+from promptlayer_patch.store.registry.tables import REGISTRY
+from promptlayer_patch.store.spans.tables import SPAN_TABLES
 from promptlayer_patch.store.transaction import transaction
 
 __all__ = ["APPLICATION_ID", "MIGRATIONS", "migrate"]
@@ -95,7 +98,57 @@ _ANNOTATIONS = (
     """,
 )
 
-MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _ANNOTATIONS)
+_SERVED = (
+    # What PromptLayer's protocol says of a request beside the record.
+    "ALTER TABLE requests ADD COLUMN pl_status TEXT",
+    "ALTER TABLE requests ADD COLUMN pl_error_type TEXT",
+    "ALTER TABLE requests ADD COLUMN pl_error_message TEXT",
+    "ALTER TABLE requests ADD COLUMN api_type TEXT",
+    "ALTER TABLE requests ADD COLUMN span_id TEXT",
+    "ALTER TABLE requests ADD COLUMN trace_id TEXT",
+    "ALTER TABLE requests ADD COLUMN given_price REAL",
+    # What the indexer finds out; null until it has been there.
+    "ALTER TABLE requests ADD COLUMN cost REAL",
+    "ALTER TABLE requests ADD COLUMN cached_tokens INTEGER",
+    "ALTER TABLE requests ADD COLUMN thinking_tokens INTEGER",
+    "ALTER TABLE requests ADD COLUMN shape TEXT",
+    "ALTER TABLE requests ADD COLUMN turn_count INTEGER",
+    "ALTER TABLE requests ADD COLUMN tool_call_count INTEGER",
+    "CREATE INDEX requests_by_span ON requests (span_id) WHERE span_id IS NOT NULL",
+    "CREATE INDEX requests_by_trace ON requests (trace_id) WHERE trace_id IS NOT NULL",
+    # What lists may be sorted by. Only of requests that are indexed: the user's process keeps none of these.
+    *(
+        f"CREATE INDEX requests_by_{column} ON requests ({column}) WHERE turn_count IS NOT NULL"
+        for column in ("input_tokens", "output_tokens", "cost", "duration_s", "pl_status")
+    ),
+    # Requests that are new to the index, or changed since it saw them: whoever writes puts them here, and the
+    # indexer takes them out in the transaction that indexes them. It prepares them before, without a lock;
+    # `change` is another one each time, and tells it that what it has prepared is out of date.
+    """
+    CREATE TABLE unindexed (
+        request_id INTEGER PRIMARY KEY,
+        change INTEGER NOT NULL DEFAULT (random())
+    )
+    """,
+    "INSERT INTO unindexed (request_id) SELECT request_id FROM requests",
+    *MESSAGES_TABLES,
+    # Numbers that were given away, so that the workspace of a revoked key is nobody else's later.
+    "CREATE TABLE workspaces (id INTEGER PRIMARY KEY)",
+    """
+    CREATE TABLE api_keys (
+        id INTEGER PRIMARY KEY AUTOINCREMENT,
+        name TEXT NOT NULL,
+        workspace_id INTEGER NOT NULL REFERENCES workspaces,
+        shown TEXT NOT NULL,
+        digest BLOB NOT NULL UNIQUE,
+        created_at REAL NOT NULL
+    )
+    """,
+    *REGISTRY,
+    *SPAN_TABLES,
+)
+
+MIGRATIONS: tuple[tuple[str, ...], ...] = (_FIRST, _ANNOTATIONS, _SERVED)
 """`MIGRATIONS[n]` turns a file of version n into one of version n + 1. What was released stays as it is."""
 
 

@@ -6,21 +6,29 @@ import os
 import sqlite3
 import threading
 import weakref
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
+from promptlayer_patch._query import And, Cursor, Filter, Query
 from promptlayer_patch.annotations import Content
 from promptlayer_patch.records import Record
 from promptlayer_patch.store import annotating, reading
 from promptlayer_patch.store.connection import StoreError, connect, plain_errors
 from promptlayer_patch.store.encoding import encode
+from promptlayer_patch.store.entries import Entry
 from promptlayer_patch.store.reading import StoredRequest, Summary
+from promptlayer_patch.store.results import FacetCounts, Page, Suggestion, Total
+from promptlayer_patch.store.searching import lookups
 from promptlayer_patch.store.writing import insert_all
+
+if TYPE_CHECKING:
+    from promptlayer_patch.store.pruning import Pruned
 
 __all__ = ["Store"]
 
 _T = TypeVar("_T")
+_ALL = And(())
 _FORK_WAIT_S = 1.0
 
 _stores: set[weakref.ref[Store]] = set()
@@ -55,36 +63,136 @@ class Store:
         # Resolved, so that a link to a file that does not exist yet creates that file with our modes.
         return cls(Path(os.path.realpath(path)), read_only=read_only)
 
-    def add(self, records: Sequence[Record]) -> list[int]:
+    def add(self, records: Sequence[Record | Entry]) -> list[int]:
         """Store all the records, or none, and give their request ids in the same order.
 
         A record that is stored already keeps its id. Raises `Unstorable` if one of them can never be stored.
         """
-        rows = [encode(record) for record in records]
-        return self._use(lambda connection: insert_all(connection, rows)) if rows else []
+        rows = [encode(one if isinstance(one, Entry) else Entry.of(one)) for one in records]
+        return self.run(lambda connection: insert_all(connection, rows)) if rows else []
 
     def annotate(self, request_id: int, content: Content) -> bool:
         """Keep what is said about a request, in place of what was said before; false if it is not here.
 
         Raises `Unstorable` if it can never be stored.
         """
-        return self._use(lambda connection: annotating.annotate(connection, request_id, content))
+        return self.run(lambda connection: annotating.annotate(connection, request_id, content))
 
     def create_group(self) -> int:
         """A new group to put requests into, by its id."""
-        return self._use(annotating.create_group)
+        return self.run(annotating.create_group)
+
+    def has_group(self, group_id: int) -> bool:
+        """Whether `create_group` gave this id."""
+        return self.run(lambda connection: annotating.has_group(connection, group_id))
+
+    def keep_group(self, group_id: int) -> None:
+        """Let there be a group of this id: requests that come from another store bring theirs along."""
+        self.run(lambda connection: annotating.keep_group(connection, group_id))
 
     def recent(self, limit: int = 50, *, before: int | None = None) -> list[Summary]:
         """The newest requests, newest first; the next page is the one `before` this page's last id."""
-        return self._use(lambda connection: reading.recent(connection, limit, before))
+        return self.run(lambda connection: reading.recent(connection, limit, before))
 
     def get(self, request_id: int) -> StoredRequest | None:
         """The request with this id, whole."""
-        return self._use(lambda connection: reading.get(connection, request_id))
+        return self.run(lambda connection: reading.get(connection, request_id))
 
-    def count(self) -> int:
-        """How many requests are stored."""
-        return self._use(reading.count)
+    def id_of(self, record_id: str) -> int | None:
+        """The request id of the record, if it is stored."""
+        return self.run(lambda connection: lookups.id_of(connection, record_id))
+
+    def count(self, *, before: float | None = None) -> int:
+        """How many requests are stored; of those that began before then, in seconds since the epoch."""
+        if before is None:
+            return self.run(reading.count)
+        return self.run(lambda connection: lookups.count_before(connection, before))
+
+    def version(self) -> int:
+        """A number that is another one as soon as another process or store has changed the file."""
+        return self.run(lookups.version)
+
+    # What follows is for those who read the store. It is imported when it is asked for: a program that only
+    # writes pays nothing for it.
+
+    def catch_up(
+        self, progress: Callable[[int, int], None] | None = None, *, at_most: int | None = None
+    ) -> None:
+        """Index what was stored, the newest first, so that it can be found; all of it, or `at_most` so many.
+
+        `progress` is told how many are done, of how many.
+        """
+        from promptlayer_patch.store.indexing.indexer import Indexer
+
+        Indexer(self).catch_up(progress, at_most=at_most)
+
+    def search(self, query: Query, limit: int = 50, after: Cursor | None = None, *, skip: int = 0) -> Page:
+        """A page of the requests that the query asks for; `after` is the `next` of the page before.
+
+        `skip` leaves out as many before the page begins, and takes longer the more they are. Raises
+        `QueryTooSlow` after five seconds, as all that looks for requests does.
+        """
+        from promptlayer_patch.store.searching import searching
+
+        return self.run(lambda connection: searching.search(connection, query, limit, after, skip))
+
+    def total(self, query: Query, at_most: int = 10_000) -> Total:
+        """How many requests the query asks for, counted no further than `at_most`."""
+        from promptlayer_patch.store.searching import searching
+
+        return self.run(lambda connection: searching.total(connection, query.filter, at_most))
+
+    def suggest(
+        self,
+        field: str,
+        prefix: str = "",
+        key: str | None = None,
+        filter: Filter = _ALL,
+        limit: int = 20,
+    ) -> tuple[Suggestion, ...]:
+        """The most frequent values of `field`, or under the key of a nested one, that begin with `prefix`.
+
+        With a filter, of the newest 10,000 requests that it matches.
+        """
+        from promptlayer_patch.store.searching import suggesting
+
+        return self.run(lambda connection: suggesting.suggest(connection, field, prefix, key, filter, limit))
+
+    def facet_counts(self, filter: Filter, fields: Sequence[str], limit: int = 10) -> FacetCounts:
+        """The most frequent values of each of these fields among the newest 10,000 requests of the filter."""
+        from promptlayer_patch.store.searching import suggesting
+
+        return self.run(lambda connection: suggesting.facet_counts(connection, filter, fields, limit))
+
+    def tag(self, request_ids: Iterable[int], add: Iterable[str] = (), remove: Iterable[str] = ()) -> int:
+        """Give these requests tags, and take some away; how many requests there were."""
+        from promptlayer_patch.store.tagging import tag
+
+        return tag(self, request_ids, add, remove)
+
+    def delete(self, request_ids: Iterable[int]) -> int:
+        """Delete these requests and leave no trace of them in the file; how many there were."""
+        from promptlayer_patch.store.pruning import delete
+
+        return delete(self, request_ids)
+
+    def prune(self, older_than: float, progress: Callable[[int, int], None] | None = None) -> Pruned:
+        """Delete what began before `older_than`, in seconds since the epoch, and leave no trace of it.
+
+        Full-text search is merged and the file made smaller: of a large store that takes a while. Others may
+        read and write meanwhile.
+        """
+        from promptlayer_patch.store.pruning import prune
+
+        return prune(self, older_than, progress)
+
+    def backup(
+        self, path: str | os.PathLike[str], progress: Callable[[int, int], None] | None = None
+    ) -> None:
+        """Copy the store as it is now to a new file, which must not exist; others may write meanwhile."""
+        from promptlayer_patch.store.backup import backup
+
+        backup(self.path, Path(path), progress)
 
     def close(self) -> None:
         """Let go of the file. What was added is safe without it."""
@@ -92,7 +200,8 @@ class Store:
             self._closed = True
             self._disconnect()
 
-    def _use(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+    def run(self, work: Callable[[sqlite3.Connection], _T]) -> _T:
+        """Do `work` with the connection, alone: for the other modules of this room."""
         with self._lock, plain_errors(self.path):
             if self._closed:
                 raise StoreError(f"{self.path} is closed")

@@ -47,6 +47,9 @@ def _pieces(response: Mapping[str, Any]) -> Iterator[str]:
         yield from _message(item)
         if item.get("type") == "function_call":
             yield _call(item)
+    template = _mapping(response.get("output"))  # of PromptLayer: chat messages, or text as content
+    for message in (template, *_mappings(template.get("messages"))):
+        yield from _message(message)
     yield _string(response.get("text"))
 
 

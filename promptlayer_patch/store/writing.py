@@ -6,11 +6,11 @@ import math
 import sqlite3
 from collections.abc import Sequence
 
-from promptlayer_patch.store.annotating import link
+from promptlayer_patch.store.annotating import link, say
 from promptlayer_patch.store.encoding import Row, Unstorable
 from promptlayer_patch.store.transaction import transaction
 
-__all__ = ["insert_all"]
+__all__ = ["first_id", "insert", "insert_all", "insert_labels"]
 
 _EPOCH_MS = 1_735_689_600_000  # 2025-01-01 UTC
 _SEQUENCE_BITS = 12
@@ -22,14 +22,21 @@ _INSERT_TAG = """
 """
 
 
+_TRACE_OF = """
+    SELECT trace_id, id FROM spans WHERE span_id = ?
+    UNION ALL SELECT trace_id, id FROM spans WHERE logged_as = ? ORDER BY id DESC LIMIT 1
+"""
+
+
 def insert_all(connection: sqlite3.Connection, rows: Sequence[Row]) -> list[int]:
     """Write all rows in one transaction, or none of them; a record that is there keeps the id it has."""
     # IMMEDIATE: ids are chosen by what is there, so nobody else may write between looking and inserting.
     with transaction(connection, "IMMEDIATE"):
-        return [_insert(connection, row) for row in rows]
+        return [insert(connection, row) for row in rows]
 
 
-def _insert(connection: sqlite3.Connection, row: Row) -> int:
+def insert(connection: sqlite3.Connection, row: Row) -> int:
+    """Write one row in the transaction there is; a record that is there keeps the id it has."""
     record_id = row.columns["record_id"]
     known = connection.execute("SELECT request_id FROM requests WHERE record_id = ?", (record_id,)).fetchone()
     if known is not None:
@@ -50,24 +57,40 @@ def _insert(connection: sqlite3.Connection, row: Row) -> int:
 
 def _insert_new(connection: sqlite3.Connection, request_id: int, row: Row) -> None:
     columns = {"request_id": request_id, **row.columns}
+    if columns["span_id"] is not None and columns["trace_id"] is None:
+        columns["trace_id"] = _trace_of(connection, columns["span_id"])
     names, marks = ", ".join(columns), ", ".join("?" * len(columns))
     connection.execute(f"INSERT INTO requests ({names}) VALUES ({marks})", tuple(columns.values()))
     connection.execute("INSERT INTO bodies (request_id, body) VALUES (?, ?)", (request_id, row.body))
+    insert_labels(connection, request_id, row)
+    connection.execute("INSERT INTO unindexed (request_id) VALUES (?)", (request_id,))
+
+
+def insert_labels(connection: sqlite3.Connection, request_id: int, row: Row) -> None:
+    """Write what a request says beside its columns; what has been said about it already gives way."""
     if row.tags:
         connection.executemany("INSERT OR IGNORE INTO tags (name) VALUES (?)", [(tag,) for tag in row.tags])
         positions = [(request_id, position, tag) for position, tag in enumerate(row.tags)]
         connection.executemany(_INSERT_TAG, positions)
     if row.metadata:
         connection.executemany(
-            "INSERT INTO request_metadata (request_id, key, value) VALUES (?, ?, ?)",
+            "INSERT OR REPLACE INTO request_metadata (request_id, key, value) VALUES (?, ?, ?)",
             [(request_id, key, value) for key, value in row.metadata.items()],
         )
     link(connection, request_id, row.group_id, row.prompt)
+    if row.score is not None:
+        say(connection, request_id, row.score)
+
+
+def _trace_of(connection: sqlite3.Connection, span_id: str) -> str | None:
+    """The trace of a request that names its span, if the span was here first."""
+    found = connection.execute(_TRACE_OF, (span_id, span_id)).fetchone()
+    return None if found is None else str(found[0])
 
 
 def _free_id(connection: sqlite3.Connection, started_at: float) -> int:
     """The first free id of the record's millisecond or, where that one is full, of a later one."""
-    first = _first_id(started_at)
+    first = first_id(started_at)
     while True:
         end = ((first >> _SEQUENCE_BITS) + 1) << _SEQUENCE_BITS
         taken = connection.execute(
@@ -80,7 +103,8 @@ def _free_id(connection: sqlite3.Connection, started_at: float) -> int:
         first = end
 
 
-def _first_id(started_at: float) -> int:
+def first_id(started_at: float) -> int:
+    """The lowest id that a request which began at this moment may get."""
     # A clock that is wrong by decades must not cost the record. Never 0: ids are tested for truth.
-    milliseconds = math.floor(started_at * 1000) - _EPOCH_MS
-    return max(1, min(max(0, milliseconds), _LAST_MS) << _SEQUENCE_BITS)
+    milliseconds = min(max(started_at * 1000 - _EPOCH_MS, 0), _LAST_MS)
+    return max(1, math.floor(milliseconds) << _SEQUENCE_BITS)

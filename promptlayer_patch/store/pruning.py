@@ -1,0 +1,163 @@
+"""Deleting requests for good: rows, bodies, labels, search terms and sums, and their traces in the file."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from promptlayer_patch._guard import warn_once
+from promptlayer_patch.store.indexing import derived
+from promptlayer_patch.store.indexing.indexer import withdraw
+from promptlayer_patch.store.messages import remove_body
+from promptlayer_patch.store.transaction import transaction
+from promptlayer_patch.store.writing import first_id
+
+if TYPE_CHECKING:
+    from promptlayer_patch.store.sqlite import Store
+
+__all__ = ["Pruned", "delete", "prune"]
+
+_BATCH = 200
+"""Requests in one transaction, so that other writers are kept waiting for some 50 ms."""
+_MERGE_PAGES = 256
+_VACUUM_PAGES = 1024
+_INCREMENTAL = 2
+_TRIES = 5
+"""To empty the write-ahead log; each waits for readers as long as the busy timeout is."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pruned:
+    """What was deleted."""
+
+    requests: int
+    bytes: int
+    """By which the file has become smaller."""
+
+
+def prune(store: Store, older_than: float, progress: Callable[[int, int], None] | None = None) -> Pruned:
+    """Delete what began before `older_than`, seconds since the epoch, and leave no trace of it in the file.
+
+    `progress` is told how many requests are deleted, and of how many.
+    """
+    before = _size(store.path)
+    end = first_id(older_than)
+    total = store.run(partial(_count, end=end))
+    done = 0
+    while batch := store.run(partial(_oldest, end=end)):
+        done += _forget_all(store, batch)
+        if progress is not None:
+            progress(done, max(done, total))
+    while store.run(partial(_delete_spans, older_than=older_than)):
+        pass
+    _clean(store)
+    return Pruned(done, max(0, before - _size(store.path)))
+
+
+def delete(store: Store, request_ids: Iterable[int]) -> int:
+    """Delete these requests and leave no trace of them in the file; how many there were."""
+    ids = sorted(set(request_ids))
+    done = sum(_forget_all(store, ids[at : at + _BATCH]) for at in range(0, len(ids), _BATCH))
+    _clean(store)
+    return done
+
+
+def _forget_all(store: Store, request_ids: Sequence[int]) -> int:
+    return store.run(partial(_forget, request_ids=request_ids))
+
+
+def _forget(connection: sqlite3.Connection, request_ids: Sequence[int]) -> int:
+    with transaction(connection, "IMMEDIATE"):
+        if not derived.is_current(connection):
+            # An index of an older version: nothing can be taken out of it, and it is of no use to anybody.
+            derived.drop(connection)
+        withdraw(connection, request_ids)
+        marks = ", ".join("?" for _ in request_ids)
+        for request_id in request_ids:
+            remove_body(connection, request_id)
+        connection.execute(f"DELETE FROM unindexed WHERE request_id IN ({marks})", request_ids)
+        # Labels go along with it, as their tables say.
+        gone = connection.execute(f"DELETE FROM requests WHERE request_id IN ({marks})", request_ids)
+        return gone.rowcount
+
+
+def _count(connection: sqlite3.Connection, end: int) -> int:
+    return int(connection.execute("SELECT count(*) FROM requests WHERE request_id < ?", (end,)).fetchone()[0])
+
+
+def _oldest(connection: sqlite3.Connection, end: int) -> list[int]:
+    found = connection.execute(
+        "SELECT request_id FROM requests WHERE request_id < ? ORDER BY request_id LIMIT ?", (end, _BATCH)
+    )
+    return [request_id for (request_id,) in found]
+
+
+def _delete_spans(connection: sqlite3.Connection, older_than: float) -> int:
+    """Delete some of the spans that began before, and say how many those were."""
+    return connection.execute(
+        "DELETE FROM spans WHERE id IN (SELECT id FROM spans WHERE start_ns < ? LIMIT ?)",
+        (int(older_than * 1e9), _BATCH),
+    ).rowcount
+
+
+def _clean(store: Store) -> None:
+    """Remove what only the deleted needed, and what is left of them where nobody looks."""
+    store.run(_delete_unused)
+    pages = -_MERGE_PAGES  # negative to begin with: then all parts of the index are merged, old and new
+    while store.run(partial(_merge, pages=pages)):
+        pages = _MERGE_PAGES
+    store.run(_make_shrinkable)
+    while store.run(_shrink):
+        pass
+    if not any(store.run(_empty_log) for _ in range(_TRIES)):
+        warn_once(
+            "write-ahead log",
+            "others have read the store for so long that its write-ahead log could not be emptied: what was "
+            "deleted is in it until they are done and somebody writes",
+        )
+
+
+def _delete_unused(connection: sqlite3.Connection) -> None:
+    connection.execute(
+        "DELETE FROM tags WHERE NOT EXISTS (SELECT 1 FROM request_tags WHERE tag_id = tags.id)"
+    )
+    connection.execute(
+        "DELETE FROM closed_traces WHERE NOT EXISTS"
+        " (SELECT 1 FROM spans WHERE spans.trace_id = closed_traces.trace_id)"
+    )
+
+
+def _merge(connection: sqlite3.Connection, pages: int) -> bool:
+    """Merge some of the index: what was taken out of it is in it until then. Whether there is more to do."""
+    if not derived.is_current(connection):
+        return False
+    before = connection.total_changes
+    connection.execute("INSERT INTO documents (documents, rank) VALUES ('merge', ?)", (pages,))
+    return connection.total_changes - before >= 2  # as its documentation says
+
+
+def _empty_log(connection: sqlite3.Connection) -> bool:
+    """Empty the write-ahead log, which holds pages as they were; false if somebody reads for too long."""
+    (is_busy, _, _) = connection.execute("PRAGMA wal_checkpoint(TRUNCATE)").fetchone()
+    return not is_busy
+
+
+def _make_shrinkable(connection: sqlite3.Connection) -> None:
+    """Files from before the store asked for it can be made smaller by a copy of the whole alone; once."""
+    if connection.execute("PRAGMA auto_vacuum").fetchone()[0] != _INCREMENTAL:
+        connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute("VACUUM")
+
+
+def _shrink(connection: sqlite3.Connection) -> bool:
+    """Give back some of the free pages; whether there are more."""
+    connection.execute(f"PRAGMA incremental_vacuum({_VACUUM_PAGES})").fetchall()
+    return int(connection.execute("PRAGMA freelist_count").fetchone()[0]) > 0
+
+
+def _size(path: Path) -> int:
+    return sum(file.stat().st_size for file in (path, path.with_name(f"{path.name}-wal")) if file.exists())

@@ -1,0 +1,53 @@
+"""Changing what a stored request says of itself."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Sequence
+
+from promptlayer_patch.store.encoding import Row
+from promptlayer_patch.store.indexing.indexer import withdraw
+from promptlayer_patch.store.messages import remove_body
+from promptlayer_patch.store.writing import insert_labels
+
+__all__ = ["link_to_trace", "replace"]
+
+_DERIVED = ("cost", "cached_tokens", "thinking_tokens", "shape", "turn_count", "tool_call_count")
+"""What the indexer has found out, and finds out anew."""
+
+
+def replace(connection: sqlite3.Connection, request_id: int, row: Row) -> None:
+    """Put `row` in the place of a request; it keeps its id and what was said about it since.
+
+    To be called in a transaction.
+    """
+    # What the index has of it follows from the body, and can be taken out only as long as that is there.
+    withdraw(connection, [request_id])
+    _changing(connection, [request_id])
+    columns = {**row.columns, **dict.fromkeys(_DERIVED)}
+    changes = ", ".join(f"{name} = ?" for name in columns)
+    connection.execute(f"UPDATE requests SET {changes} WHERE request_id = ?", (*columns.values(), request_id))
+    remove_body(connection, request_id)
+    connection.execute("INSERT INTO bodies (request_id, body) VALUES (?, ?)", (request_id, row.body))
+    connection.execute("DELETE FROM request_tags WHERE request_id = ?", (request_id,))
+    insert_labels(connection, request_id, row)
+
+
+def link_to_trace(connection: sqlite3.Connection, span_id: str, trace_id: str) -> None:
+    """Tell the requests that came before their span which trace they belong to. In a transaction."""
+    found = connection.execute(
+        "SELECT request_id FROM requests WHERE span_id = ? AND trace_id IS NULL", (span_id,)
+    ).fetchall()
+    if found:
+        request_ids = [request_id for (request_id,) in found]
+        _changing(connection, request_ids)
+        connection.executemany(
+            "UPDATE requests SET trace_id = ? WHERE request_id = ?",
+            [(trace_id, request_id) for request_id in request_ids],
+        )
+
+
+def _changing(connection: sqlite3.Connection, request_ids: Sequence[int]) -> None:
+    connection.executemany(
+        "INSERT OR REPLACE INTO unindexed (request_id) VALUES (?)", [(one,) for one in request_ids]
+    )

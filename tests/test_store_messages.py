@@ -1,0 +1,236 @@
+"""What requests repeat is stored once, and every body comes out as it went in."""
+
+from __future__ import annotations
+
+import hashlib
+import random
+import zlib
+from collections.abc import Iterator
+from contextlib import closing
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from promptlayer_patch._encoding import encoded
+from promptlayer_patch.records import Record, new_record_id
+from promptlayer_patch.store import Store, StoreError
+from promptlayer_patch.store.frame import FRAME
+from promptlayer_patch.store.indexing.indexer import Indexer
+from promptlayer_patch.store.messages import body_of, is_split, joined, keep, remove_body, split
+
+SYSTEM = {"role": "system", "content": "You are the assistant of a shop. " * 20}
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with closing(Store.open(tmp_path / "requests.db")) as opened:
+        yield opened
+
+
+def a_record(request: dict[str, Any], response: Any = None) -> Record:
+    return Record(
+        id=new_record_id(),
+        function_name="openai.chat.completions.create",
+        request=request,
+        response=response,
+        started_at=1_767_225_600.0,
+    )
+
+
+def count(store: Store, table: str) -> int:
+    return int(
+        store.run(lambda connection: connection.execute(f"SELECT count(*) FROM {table}").fetchone()[0])
+    )
+
+
+def uses(store: Store) -> list[int]:
+    return store.run(
+        lambda connection: [n for (n,) in connection.execute("SELECT uses FROM messages ORDER BY uses")]
+    )
+
+
+def a_conversation(turns: int, rng: random.Random) -> list[Record]:
+    """Real words, as conversations have them, each request with all that was said before it."""
+    vocabulary = [
+        f"{stem}{end}" for stem in ("order", "refund", "ship", "pay", "bill") for end in ("", "s", "ing")
+    ]
+
+    def text(size: int) -> str:
+        return " ".join(f"{rng.choice(vocabulary)}{rng.randrange(100)}" for _ in range(size))
+
+    messages: list[dict[str, Any]] = [SYSTEM]
+    found = []
+    for turn in range(turns):
+        messages.append({"role": "user", "content": text(60)})
+        answer = {"role": "assistant", "content": text(80)}
+        response = {"choices": [{"index": 0, "message": {**answer, "refusal": None}}]}
+        record = a_record({"model": "gpt-4o", "messages": [*messages]}, response)
+        found.append(replace(record, started_at=record.started_at + turn))
+        messages.append(answer)
+    return found
+
+
+def test_a_conversation_takes_several_times_less_and_comes_out_equal(store: Store) -> None:
+    conversations = [a_conversation(8, random.Random(seed)) for seed in range(20)]
+    records = [record for one in conversations for record in one]
+    ids = store.add(records)
+    store.catch_up()
+    whole = sum(len(zlib.compress(encoded(record), 1)) for record in records)
+    tables = ("bodies", "split_bodies", "messages")
+    kept = sum(
+        store.run(
+            lambda connection, table=table: connection.execute(  # type: ignore[misc]
+                f"SELECT total(length({'data' if table == 'messages' else 'body'})) FROM {table}"
+            ).fetchone()[0]
+        )
+        for table in tables
+    )
+    assert kept < whole / 3
+    for request_id, record in zip(ids, records, strict=True):
+        stored = store.get(request_id)
+        assert stored is not None
+        assert encoded(stored.record) == encoded(record), "to the byte"
+
+
+def test_a_question_of_its_own_stays_where_it_is(store: Store) -> None:
+    """A message that never comes again would take more place apart than in its body."""
+    store.add(
+        [a_record({"messages": [{"role": "user", "content": f"{number} " * 500}]}) for number in range(5)]
+    )
+    store.catch_up()
+    assert (count(store, "bodies"), count(store, "messages")) == (5, 0)
+
+
+def test_instructions_and_tools_are_stored_once_when_they_come_again(store: Store) -> None:
+    tools = [
+        {"type": "function", "function": {"name": f"tool{number}", "description": "x" * 50}}
+        for number in range(9)
+    ]
+    indexer = Indexer(store)
+    for number in range(4):
+        messages = [SYSTEM, {"role": "user", "content": str(number)}]
+        store.add([a_record({"messages": messages, "tools": tools})])
+        indexer.catch_up()
+    assert (count(store, "bodies"), uses(store)) == (1, [3, 3]), "the first time nobody can tell"
+
+
+def test_an_indexer_that_begins_anew_knows_what_is_stored_apart(store: Store) -> None:
+    def ask(number: int) -> None:
+        store.add([a_record({"messages": [SYSTEM, {"role": "user", "content": str(number)}]})])
+
+    ask(1)
+    ask(2)
+    Indexer(store).catch_up()
+    assert uses(store) == [1]
+    ask(3)
+    Indexer(store).catch_up()
+    assert uses(store) == [2]
+
+
+def test_a_message_goes_with_the_last_request_that_has_it(store: Store) -> None:
+    first, second = (a_conversation(3, random.Random(1)) for _ in range(2))
+    ids = store.add([*first, *second])
+    store.catch_up()
+    assert max(uses(store)) >= 4
+    store.delete(ids[:3])
+    for request_id, record in zip(ids[3:], second, strict=True):
+        stored = store.get(request_id)
+        assert stored is not None
+        assert stored.record == record
+    store.delete(ids[3:])
+    assert [count(store, table) for table in ("messages", "bodies", "split_bodies")] == [0, 0, 0]
+
+
+@pytest.mark.parametrize(
+    "request_body",
+    [
+        {"input": [{"type": "message", "role": "user", "content": "x" * 400}] * 3, "instructions": "y" * 400},
+        {"input": {"type": "chat", "messages": [SYSTEM, SYSTEM, SYSTEM]}, "parameters": {}},
+        {"messages": [SYSTEM, SYSTEM, SYSTEM], "model": SYSTEM["content"]},
+        {"messages": [{"role": "user", "content": [{"type": "text", "text": "\ud800" * 300}]}] * 4},
+        {"messages": ["no object", None, 3, {"role": ["odd"], "content": {"k": "v" * 400}}]},
+        {"messages": [{"role": "tool", "content": "\u2028'\"\\ \x00" * 100}] * 3},
+    ],
+    ids=["responses", "template", "elsewhere", "surrogates", "odd", "escapes"],
+)
+def test_any_request_comes_out_as_it_went_in(store: Store, request_body: dict[str, Any]) -> None:
+    record = a_record(request_body)
+    (request_id,) = store.add([record])
+    store.catch_up()
+    stored = store.get(request_id)
+    assert stored is not None
+    assert stored.record == record
+    assert count(store, "split_bodies") == 1
+
+
+texts = st.text(st.characters(), max_size=5).map(lambda text: text * 100)
+values = st.recursive(
+    st.none() | st.integers() | texts,
+    lambda children: st.lists(children, max_size=4) | st.dictionaries(texts, children, max_size=3),
+    max_leaves=10,
+)
+messages = st.fixed_dictionaries({"role": st.sampled_from(["user", "system", "tool"]), "content": values})
+bodies = st.dictionaries(
+    st.sampled_from(["messages", "input", "tools", "instructions", "text", "model"]),
+    st.lists(messages | values, max_size=5) | values,
+)
+
+
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(bodies, values), min_size=1, max_size=4))
+def test_bodies_of_any_kind_are_the_same_bytes_again(store: Store, found: list[tuple[Any, Any]]) -> None:
+    records = [a_record(request, response) for request, response in found]
+    ids = store.add(records)
+
+    def keep_all(connection: Any) -> None:
+        for request_id, record in zip(ids, records, strict=True):
+            parts = split(encoded(record), record, lambda _: True)
+            if parts is not None:
+                keep(connection, request_id, parts)
+        for request_id, record in zip(ids, records, strict=True):
+            body = body_of(connection, request_id)
+            assert body is not None
+            assert joined(connection, body) == encoded(record)
+        for request_id in ids:
+            remove_body(connection, request_id)
+        assert connection.execute("SELECT count(*) FROM messages").fetchone() == (0,)
+
+    store.run(keep_all)
+
+
+@pytest.mark.parametrize(
+    "body", [b"\x01", b"\x01\x02", b"\x01\xff\xff", b"\x01\x01\x00\x63x", b"\x01\x00nothing"]
+)
+def test_a_damaged_body_is_an_error_and_no_endless_loop(store: Store, body: bytes) -> None:
+    assert is_split(body)
+    with pytest.raises((ValueError, zlib.error)):
+        store.run(lambda connection: joined(connection, body))
+
+
+def test_a_missing_message_is_told(store: Store) -> None:
+    (request_id,) = store.add([a_record({"messages": [SYSTEM, SYSTEM, SYSTEM]})])
+    store.catch_up()
+    store.run(lambda connection: connection.execute("DELETE FROM messages"))
+    with pytest.raises((StoreError, ValueError), match="missing"):
+        store.get(request_id)
+
+
+def test_bodies_of_older_versions_are_read(store: Store) -> None:
+    """They know nothing of the frame."""
+    record = a_record({"messages": [{"role": "user", "content": "Hello"}]}, {"choices": []})
+    (request_id,) = store.add([record])
+    old = zlib.compress(encoded(record), 1)
+    store.run(lambda connection: connection.execute("UPDATE bodies SET body = ?", (old,)))
+    store.catch_up()
+    stored = store.get(request_id)
+    assert stored is not None
+    assert stored.record == record
+
+
+def test_the_frame_is_part_of_the_file_format() -> None:
+    """Bodies that are compressed with it are read with it for ever: a change of it loses them all."""
+    assert hashlib.sha256(FRAME).hexdigest()[:16] == "a36c9c0e8f5ee428"
