@@ -143,11 +143,11 @@ def _names_in(message: Mapping[str, Any]) -> list[str]:
         for block in message.get("content") or ()
         if isinstance(block, Mapping) and isinstance(block.get("text"), str)
     ]
-    find = fstrings.names_in if message["template_format"] == "f-string" else _names_in_jinja
+    find = fstrings.names_in if message["template_format"] == "f-string" else names_in_jinja
     return list(dict.fromkeys(name for text in texts for name in find(text)))
 
 
-def _names_in_jinja(text: str) -> list[str]:
+def names_in_jinja(text: str) -> list[str]:
     """Without jinja2 none: PromptLayer finds them for itself."""
     try:
         from promptlayer_patch._registry import jinja

@@ -26,7 +26,10 @@ from promptlayer_patch._registry.budget import Budget, NotHere, Refused
 from promptlayer_patch._registry.jinja_costs import ALLOWED_FILTERS, check_call, check_filter, check_operator
 
 _TOKENS = 20_000
-"""Pieces of a template; compiling takes about 20 us for each."""
+"""Pieces of a text; compiling takes about 20 us for each, which is as long as this many steps:"""
+_TOKEN_STEPS = 10
+_TEXT_STEPS = 300
+"""What making an environment takes: a template may have many short texts."""
 _GLOBALS = ("dict", "cycler", "joiner", "namespace")
 
 
@@ -41,11 +44,13 @@ def render(text: str, variables: Mapping[str, Any], budget: Budget) -> str:
 
 
 def names_in(text: str) -> list[str]:
-    """The variables of a text; none if it does not parse."""
+    """The variables of a text; none if it does not parse, or is too large to be rendered here."""
     environment = SandboxedEnvironment()
     try:
-        return sorted(meta.find_undeclared_variables(environment.parse(text)))
-    except (TemplateError, RecursionError):
+        if any(count > _TOKENS for count, _ in enumerate(environment.lex(text))):
+            return []
+        return sorted(meta.find_undeclared_variables(_Unfolded().visit(environment.parse(text))))
+    except (TemplateError, RecursionError, ValueError):  # the last for a number of very many digits
         return []
 
 
@@ -66,7 +71,9 @@ class _Sandbox(SandboxedEnvironment):
         self.filters.update(_looped=self._looped, _weighed=self._weighed, _joined=self._texts)
 
     def rendered(self, text: str, variables: Mapping[str, Any]) -> str:
+        self._budget.spend(_TEXT_STEPS)
         for count, _ in enumerate(self.lex(text)):
+            self._budget.spend(_TOKEN_STEPS)
             if count > _TOKENS:
                 raise Refused("the prompt template is too large to be rendered here")
         tree = _Counting().visit(self.parse(text))
@@ -191,6 +198,31 @@ class _Counting(NodeTransformer):
     def visit_Getitem(self, node: nodes.Getitem) -> nodes.Node:
         self.generic_visit(node)
         return _through("_weighed", node) if isinstance(node.arg, nodes.Slice) else node
+
+
+class _Unfolded(NodeTransformer):
+    """Leaves no constant: jinja works out, while it looks for names, what does not depend on any.
+
+    A text times a billion would fill the memory then.
+    """
+
+    def visit_Const(self, node: nodes.Const) -> nodes.Node:
+        return nodes.ContextReference(lineno=node.lineno)
+
+    def visit_List(self, node: nodes.List) -> nodes.Node:
+        return self._of(node, node.items)
+
+    def visit_Tuple(self, node: nodes.Tuple) -> nodes.Node:
+        return self._of(node, node.items)
+
+    def visit_Dict(self, node: nodes.Dict) -> nodes.Node:
+        return self._of(node, node.items)
+
+    def _of(self, node: nodes.Expr, items: list[Any]) -> nodes.Node:
+        if not items:
+            return nodes.ContextReference(lineno=node.lineno)
+        self.generic_visit(node)
+        return node
 
 
 def _through(name: str, node: Any) -> nodes.Filter:

@@ -16,18 +16,21 @@ from promptlayer_patch._registry.blueprint import blueprint_message, is_openai, 
 from promptlayer_patch._registry.budget import Budget, NoJinja, NotHere
 from promptlayer_patch.errors import TemplateError
 
-_SNIPPET = re.compile(r"@@@[^@\n]+@@@")
+_SNIPPET = re.compile(r"@@@[^@\n]+(?:@(?:version_number|label):[^@\n]+)?@@@")
 _TEXTS = ("text", "input_text")
 _SPOKEN = ("messages", "input", "contents", "history", "system", "system_instruction", "prompt")
 """Where the providers' calls hold what is said."""
 
 
-def rendered(wire: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str, Any]:
+def rendered(
+    wire: Mapping[str, Any], variables: Mapping[str, Any], *, snippets: bool = False
+) -> dict[str, Any]:
     """`wire` with its variables put in; nothing in it is changed.
 
-    Raises `NotHere` for what only PromptLayer can do, `TemplateError` for what nobody shall or can.
+    With `snippets`, those have been put in before: what still looks like one is text. Raises `NotHere` for
+    what only PromptLayer can do, `TemplateError` for what nobody shall or can.
     """
-    rendering = _Rendering(variables)
+    rendering = _Rendering(variables, snippets)
     blueprint = wire.get("prompt_template")
     if not isinstance(blueprint, Mapping):
         raise TemplateError("there is no prompt template in PromptLayer's answer")
@@ -38,8 +41,9 @@ def rendered(wire: Mapping[str, Any], variables: Mapping[str, Any]) -> dict[str,
 class _Rendering:
     """One template with one set of variables."""
 
-    def __init__(self, variables: Mapping[str, Any]) -> None:
+    def __init__(self, variables: Mapping[str, Any], snippets: bool) -> None:
         self._variables = variables
+        self._snippets = snippets
         self._budget = Budget()
         self._known: dict[tuple[str, str], str] = {}
         """The same text stands in the blueprint and in the call."""
@@ -130,7 +134,7 @@ class _Rendering:
         return known
 
     def _made(self, text: str, text_format: str) -> str:
-        if _SNIPPET.search(text):
+        if not self._snippets and _SNIPPET.search(text):
             raise NotHere("a snippet that is not resolved")
         try:
             if text_format == "jinja2":

@@ -1,0 +1,1 @@
+"""The prompt registry in a store: templates, versions, release labels."""
