@@ -1,0 +1,1 @@
+"""Traces in a store: their spans, and the requests that these tell of."""

@@ -1,0 +1,202 @@
+"""Spans in the store: put together with the requests they tell of, and read by trace."""
+
+from __future__ import annotations
+
+import hashlib
+import sqlite3
+import time
+import uuid
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from promptlayer_patch._spans.model import Span
+from promptlayer_patch.store.connection import StoreError
+from promptlayer_patch.store.encoding import Row, encode
+from promptlayer_patch.store.entries import Entry
+from promptlayer_patch.store.replacing import link_to_trace, replace
+from promptlayer_patch.store.spans.encoding import COLUMNS, SpanRow, decode_span, encode_span
+from promptlayer_patch.store.sqlite import Store
+from promptlayer_patch.store.transaction import transaction
+from promptlayer_patch.store.writing import insert
+
+__all__ = ["Closure", "PutSpan", "PutSpans", "SpanEntry", "Spans", "StoredSpan", "TraceClosed"]
+
+
+class TraceClosed(StoreError):
+    """Traces that take no more spans."""
+
+    def __init__(self, trace_ids: Iterable[str]) -> None:
+        self.trace_ids = tuple(dict.fromkeys(trace_ids))
+        super().__init__(f"Trace already closed: {', '.join(self.trace_ids)}")
+
+
+@dataclass(frozen=True, slots=True)
+class SpanEntry:
+    """A span to be stored, and the request it tells of, if it tells of one."""
+
+    span: Span
+    entry: Entry | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PutSpan:
+    """A span that is stored."""
+
+    id: int
+    span: Span
+    request_id: int | None
+    """Of the request that came with it."""
+
+
+@dataclass(frozen=True, slots=True)
+class PutSpans:
+    """What became of a batch of spans."""
+
+    stored: tuple[PutSpan, ...]
+    rejected: tuple[Span, ...] = ()
+    """Those of closed traces."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredSpan:
+    """A span as it is read."""
+
+    id: int
+    span: Span
+    request_id: int | None
+    """Of the newest request that names this span, or the one that this span is managed by, as its own."""
+
+
+@dataclass(frozen=True, slots=True)
+class Closure:
+    """The end of a trace."""
+
+    id: str
+    trace_id: str
+    closed_at: float
+    """Seconds since the epoch."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Prepared:
+    span: SpanRow
+    request: Row | None
+    digest: bytes | None
+    """What the request says, in 16 bytes: to find out whether it is the same, however it is kept by now."""
+
+    @classmethod
+    def of(cls, one: SpanEntry) -> _Prepared:
+        row = None if one.entry is None else encode(one.entry)
+        return cls(encode_span(one.span), row, None if row is None else _digest(row))
+
+
+class Spans:
+    """The spans of one store. Every method raises what `Store`'s do."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+
+    def put(self, batch: Sequence[SpanEntry], *, drop_closed: bool = False, close: bool = False) -> PutSpans:
+        """Store all spans and their requests, or nothing; `close` ends their traces afterwards.
+
+        Of spans with the same id the first one of a batch is taken. One that is stored already is replaced,
+        and so is its request, which keeps its id. Raises `TraceClosed` for spans of closed traces unless
+        they are to be dropped, and `Unstorable` if one can never be stored.
+        """
+        distinct: dict[tuple[str, str], SpanEntry] = {}
+        for one in batch:
+            distinct.setdefault((one.span.trace_id, one.span.span_id), one)
+        # Before the transaction: nobody else can write as long as that lasts.
+        prepared = [_Prepared.of(one) for one in distinct.values()]
+
+        def work(connection: sqlite3.Connection) -> PutSpans:
+            with transaction(connection, "IMMEDIATE"):
+                return _put(connection, prepared, drop_closed, close)
+
+        return self._store.run(work)
+
+    def trace(self, trace_id: str, *, limit: int = -1) -> tuple[StoredSpan, ...]:
+        """All spans of a trace in the order they started, or the first `limit` of them."""
+        rows = self._store.run(lambda connection: connection.execute(_TRACE, (trace_id, limit)).fetchall())
+        return tuple(StoredSpan(row[0], decode_span(row[2:]), row[1]) for row in rows)
+
+    def close(self, trace_id: str) -> Closure | None:
+        """End a trace for good; `None` if there is no such trace. Raises `TraceClosed` if it is closed."""
+
+        def work(connection: sqlite3.Connection) -> Closure | None:
+            with transaction(connection, "IMMEDIATE"):
+                known = connection.execute("SELECT 1 FROM spans WHERE trace_id = ? LIMIT 1", (trace_id,))
+                if known.fetchone() is None:
+                    return None
+                if _closed(connection, [trace_id]):
+                    raise TraceClosed([trace_id])
+                return _close(connection, trace_id)
+
+        return self._store.run(work)
+
+
+_TRACE = f"""
+    SELECT id, (
+        SELECT max(request_id) FROM requests
+        WHERE requests.span_id = spans.logged_as
+            AND (requests.trace_id = spans.trace_id OR requests.trace_id IS NULL)
+    ), {", ".join(COLUMNS)} FROM spans WHERE trace_id = ? ORDER BY start_ns, id LIMIT ?
+"""
+_KNOWN = "SELECT id, request_digest FROM spans WHERE trace_id = ? AND span_id = ?"
+_WRITTEN = (*COLUMNS, "request_digest")
+_INSERT = f"INSERT INTO spans ({', '.join(_WRITTEN)}) VALUES ({', '.join('?' * len(_WRITTEN))})"
+_UPDATE = f"UPDATE spans SET {', '.join(f'{name} = ?' for name in _WRITTEN)} WHERE id = ?"
+
+
+def _put(
+    connection: sqlite3.Connection, batch: Sequence[_Prepared], drop_closed: bool, close: bool
+) -> PutSpans:
+    closed = _closed(connection, {one.span.span.trace_id for one in batch})
+    if closed and not drop_closed:
+        raise TraceClosed(sorted(closed))
+    taken = [one for one in batch if one.span.span.trace_id not in closed]
+    stored = tuple(_put_one(connection, one) for one in taken)
+    if close:
+        for trace_id in dict.fromkeys(one.span.span.trace_id for one in taken):
+            _close(connection, trace_id)
+    rejected = tuple(one.span.span for one in batch if one.span.span.trace_id in closed)
+    return PutSpans(stored, rejected)
+
+
+def _put_one(connection: sqlite3.Connection, one: _Prepared) -> PutSpan:
+    span = one.span.span
+    known = connection.execute(_KNOWN, (span.trace_id, span.span_id)).fetchone()
+    if known is None:
+        digest = None
+        number = int(connection.execute(_INSERT, (*one.span.values, one.digest)).lastrowid or 0)
+    else:
+        number, digest = known
+        connection.execute(_UPDATE, (*one.span.values, one.digest or digest, number))
+    request_id = None
+    if one.request is not None:
+        request_id = insert(connection, one.request)
+        if digest is not None and digest != one.digest:
+            replace(connection, request_id, one.request)
+    for span_id in {span.span_id, one.span.logged_as}:
+        link_to_trace(connection, span_id, span.trace_id)
+    return PutSpan(number, span, request_id)
+
+
+def _digest(row: Row) -> bytes:
+    labels = row.tags, sorted(row.metadata.items()), row.group_id, row.prompt, row.score
+    said = sorted(row.columns.items()), row.body, labels
+    return hashlib.blake2b(repr(said).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+
+
+def _closed(connection: sqlite3.Connection, trace_ids: Iterable[str]) -> set[str]:
+    query = "SELECT 1 FROM closed_traces WHERE trace_id = ?"
+    return {one for one in trace_ids if connection.execute(query, (one,)).fetchone() is not None}
+
+
+def _close(connection: sqlite3.Connection, trace_id: str) -> Closure:
+    closure = Closure(str(uuid.uuid4()), trace_id, time.time())
+    connection.execute(
+        "INSERT INTO closed_traces (trace_id, closure_id, closed_at) VALUES (?, ?, ?)",
+        (trace_id, closure.id, closure.closed_at),
+    )
+    return closure

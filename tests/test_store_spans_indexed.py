@@ -1,0 +1,101 @@
+"""What spans change about requests that are in the index already, the index follows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from promptlayer_patch._spans.genai import record_id_of
+from promptlayer_patch._spans.model import Span
+from promptlayer_patch.annotations import Score
+from promptlayer_patch.records import Record, new_record_id
+from promptlayer_patch.store import Entry, Store
+from promptlayer_patch.store.indexing.segments import phrase
+from promptlayer_patch.store.spans.spans import SpanEntry, Spans
+from tests.support.indexes import assert_exact, found, with_facet
+
+TRACE = "a1" * 16
+START = 1_767_225_600_000_000_000
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> Iterator[Store]:
+    with closing(Store.open(tmp_path / "requests.db")) as opened:
+        yield opened
+
+
+def a_span(number: int = 1, **fields: Any) -> Span:
+    said = {
+        "trace_id": TRACE,
+        "span_id": f"{number:016x}",
+        "name": "step",
+        "start_ns": START,
+        "end_ns": START,
+    }
+    return Span(**{**said, **fields})
+
+
+def telling(span: Span, text: str, **fields: Any) -> SpanEntry:
+    messages = [{"role": "user", "content": "the same long question " * 20}]
+    output = {"type": "chat", "messages": [{"role": "assistant", "content": text}]}
+    record = Record(
+        id=record_id_of(span),
+        function_name="openai.chat.completions.create",
+        request={"model": "gpt-4o", "input": {"type": "chat", "messages": messages}, "parameters": {}},
+        response={"output": output, "usage": {"prompt_tokens": len(text), "completion_tokens": 2}},
+        started_at=START / 1e9,
+        **fields,
+    )
+    return SpanEntry(span, Entry(record=record, span_id=span.span_id, trace_id=span.trace_id))
+
+
+def saying(store: Store, words: str) -> list[int]:
+    expression = phrase(words)
+    assert expression is not None
+    return found(store, expression)
+
+
+def test_a_request_that_is_replaced_is_found_by_what_it_says_now(store: Store, tmp_path: Path) -> None:
+    spans = Spans(store)
+    others = [telling(a_span(number), "Hello", tags=("a",)) for number in range(2, 6)]
+    (first, *_) = spans.put([telling(a_span(), "Hello", tags=("a",)), *others]).stored
+    store.catch_up()
+    assert first.request_id is not None
+    store.annotate(first.request_id, Score(90, "mine"))
+    store.catch_up()
+
+    spans.put([telling(a_span(), "Goodbye", tags=("b",), metadata={"k": "v"})])
+    store.catch_up()
+
+    assert saying(store, "Goodbye") == with_facet(store, "tags", "b") == [first.request_id]
+    assert first.request_id not in saying(store, "Hello")
+    assert with_facet(store, "score_names", "mine") == [first.request_id]
+    assert_exact(store, tmp_path / "copy.db")
+
+
+def test_a_request_that_is_replaced_before_it_was_indexed_is_indexed_once(
+    store: Store, tmp_path: Path
+) -> None:
+    spans = Spans(store)
+    for text in ("Hello", "Goodbye"):
+        (put,) = spans.put([telling(a_span(), text)]).stored
+    store.catch_up()
+    assert saying(store, "Goodbye") == [put.request_id]
+    assert_exact(store, tmp_path / "copy.db")
+
+
+def test_a_request_that_learns_its_trace_is_found_by_it(store: Store, tmp_path: Path) -> None:
+    logged = Record(id=new_record_id(), function_name="f", started_at=START / 1e9)
+    (request_id,) = store.add([Entry(record=logged, span_id=a_span().span_id)])
+    store.catch_up()
+    assert with_facet(store, "trace_id", TRACE) == []
+
+    Spans(store).put([SpanEntry(a_span())])
+    store.catch_up()
+
+    assert with_facet(store, "trace_id", TRACE) == [request_id]
+    assert_exact(store, tmp_path / "copy.db")
