@@ -1,0 +1,1 @@
+"""What makes requests findable: their words, facets, rollups and suggestions, kept by whoever reads."""

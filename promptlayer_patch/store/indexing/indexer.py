@@ -1,0 +1,178 @@
+"""Making requests findable after they were stored: text, facets, rollups, suggestions, cost.
+
+Whoever reads the store does this, not the user's process, which only inserts. A batch is prepared without a
+lock and written in one transaction, so an indexer may die at any moment, and several may be at it: what the
+transaction finds changed since, it leaves for the next batch.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, NamedTuple
+
+from promptlayer_patch.store.charting import rollups
+from promptlayer_patch.store.indexing import derived
+from promptlayer_patch.store.indexing.documents import Change, Document, change_of, document_then
+from promptlayer_patch.store.indexing.narrow import NARROW
+from promptlayer_patch.store.indexing.sources import sources, waiting
+from promptlayer_patch.store.messages import keep
+from promptlayer_patch.store.repeats import Repeats
+from promptlayer_patch.store.transaction import transaction
+
+if TYPE_CHECKING:
+    from promptlayer_patch.store.sqlite import Store
+
+__all__ = ["Indexer", "withdraw"]
+
+_MOST = 250
+"""Requests in one transaction: it keeps other writers waiting for some 50 ms."""
+
+
+class Indexer:
+    """Brings the index of a store up to date, a batch at a time, the newest requests first."""
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._is_current = False
+        self._repeats = Repeats()
+
+    def behind(self) -> int:
+        """How many requests the index has not seen, or not as they are now."""
+        self._prepare()
+        return self._store.run(_behind)
+
+    def step(self, limit: int = _MOST) -> int:
+        """Index one batch, and say how many requests that were; 0 if none waits."""
+        self._prepare()
+        while batch := self._store.run(partial(self._batch, limit=min(limit, _MOST))):
+            if done := self._store.run(partial(_write, batch=batch)):
+                return done
+        return 0
+
+    def catch_up(
+        self, progress: Callable[[int, int], None] | None = None, *, at_most: int | None = None
+    ) -> None:
+        """Index all that waits, or `at_most` so many; `progress` is told how many are done, of how many."""
+        done, total = 0, self.behind()
+        if at_most is not None:
+            total = min(total, at_most)
+        while done < total and (indexed := self.step(total - done)):
+            done += indexed
+            if progress is not None:
+                progress(min(done, total), total)
+
+    def _batch(self, connection: sqlite3.Connection, limit: int) -> _Batch | None:
+        # One view of the file: what is said about a request, and the mark that it was said, belong together.
+        with transaction(connection, "DEFERRED"):
+            marks = waiting(connection, limit)
+            again = partial(self._repeats.has, connection)
+            changes = [change_of(source, again) for source in sources(connection, list(marks))]
+        return _Batch(marks, changes) if marks else None
+
+    def _prepare(self) -> None:
+        if not self._is_current:
+            self._store.run(_make_current)
+            self._is_current = True
+
+
+def withdraw(connection: sqlite3.Connection, request_ids: Sequence[int]) -> None:
+    """Take requests out of the index, before they are deleted or their bodies replaced.
+
+    To be called in the same transaction; at most some hundreds at once.
+    """
+    if not request_ids or not derived.is_current(connection):
+        return  # of another version there is nothing to take out: the tables are made anew
+    documents = [then for source in sources(connection, request_ids) if (then := document_then(source))]
+    for document in documents:
+        connection.execute(_DELETE_DOCUMENT, document.row)
+    rollups.remove(connection, [document.indexed for document in documents])
+    _count_terms(connection, documents, ())
+    connection.executemany(
+        "DELETE FROM indexed WHERE request_id = ?", [(request_id,) for request_id in request_ids]
+    )
+
+
+_DONE = "DELETE FROM unindexed WHERE request_id = ? AND change = ?"
+_INSERT_DOCUMENT = "INSERT INTO documents (rowid, input, output, facets) VALUES (?, ?, ?, ?)"
+_DELETE_DOCUMENT = """
+    INSERT INTO documents (documents, rowid, input, output, facets) VALUES ('delete', ?, ?, ?, ?)
+"""
+_FILL = f"UPDATE requests SET {', '.join(f'{name} = ?' for name in NARROW)} WHERE request_id = ?"
+_COUNT_TERM = """
+    INSERT INTO terms (field, key, value, uses) VALUES (?, ?, ?, ?)
+    ON CONFLICT (field, key, value) DO UPDATE SET uses = uses + excluded.uses
+"""
+
+
+def _make_current(connection: sqlite3.Connection) -> None:
+    if derived.is_current(connection):
+        return
+    with transaction(connection, "IMMEDIATE"):
+        if not derived.is_current(connection):  # another process may have made them a moment ago
+            derived.make(connection)
+
+
+def _behind(connection: sqlite3.Connection) -> int:
+    return int(connection.execute("SELECT count(*) FROM unindexed").fetchone()[0])
+
+
+class _Batch(NamedTuple):
+    marks: Mapping[int, int]
+    """Of every request that waited, those included that are not there any more."""
+    changes: Sequence[Change]
+
+
+def _write(connection: sqlite3.Connection, batch: _Batch) -> int:
+    with transaction(connection, "IMMEDIATE"):
+        if not derived.is_current(connection):
+            # Somebody has dropped them since: what was prepared takes out what is not in them any more.
+            derived.make(connection)
+            return 0
+        unchanged = {
+            request_id
+            for request_id, mark in batch.marks.items()
+            if connection.execute(_DONE, (request_id, mark)).rowcount
+        }
+        _apply(connection, [change for change in batch.changes if change.request_id in unchanged])
+    return len(unchanged)
+
+
+def _apply(connection: sqlite3.Connection, changes: Sequence[Change]) -> None:
+    # In the order of the ids: full-text search writes to disk whenever it has to go back.
+    for change in changes:
+        if change.before is not None:
+            connection.execute(_DELETE_DOCUMENT, change.before.row)
+        connection.execute(_INSERT_DOCUMENT, change.after.row)
+    before = [change.before for change in changes if change.before is not None]
+    after = [change.after for change in changes]
+    rollups.remove(connection, [document.indexed for document in before])
+    rollups.add(connection, [document.indexed for document in after])
+    _count_terms(connection, before, after)
+    connection.executemany(_FILL, [(*change.narrow, change.request_id) for change in changes])
+    connection.executemany(
+        "INSERT OR REPLACE INTO indexed (request_id, said) VALUES (?, ?)",
+        [(change.request_id, change.said) for change in changes],
+    )
+    for change in changes:
+        if change.split is not None:
+            keep(connection, change.request_id, change.split)
+
+
+def _count_terms(
+    connection: sqlite3.Connection, before: Iterable[Document], after: Iterable[Document]
+) -> None:
+    uses: Counter[tuple[str, str, str]] = Counter()
+    for documents, sign in ((before, -1), (after, 1)):
+        for document in documents:
+            for term in document.terms:
+                uses[term] += sign
+    # In the order of the table, which is read and written in fewer places then.
+    changed = sorted((term, count) for term, count in uses.items() if count)
+    connection.executemany(_COUNT_TERM, [(*term, count) for term, count in changed])
+    connection.executemany(
+        "DELETE FROM terms WHERE field = ? AND key = ? AND value = ? AND uses <= 0",
+        [term for term, count in changed if count < 0],
+    )

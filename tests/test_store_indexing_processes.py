@@ -1,0 +1,230 @@
+"""The index stays exact while processes die at it, work at it together, and write under it."""
+
+from __future__ import annotations
+
+import os
+import random
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
+
+import pytest
+
+from promptlayer_patch.annotations import Score
+from promptlayer_patch.records import Record, new_record_id
+from promptlayer_patch.store import Store, StoreError
+from promptlayer_patch.store.indexing import derived
+from promptlayer_patch.store.indexing import thread as indexing_thread
+from promptlayer_patch.store.indexing.facets import EVERY
+from promptlayer_patch.store.indexing.indexer import Indexer
+from promptlayer_patch.store.indexing.thread import IndexingThread
+from tests.support.indexes import assert_exact, found
+
+ROOT = Path(__file__).resolve().parents[1]
+WAIT_S = 30
+JANUARY_2026 = 1_767_225_600.0
+
+INDEXER = """
+import sys
+from promptlayer_patch.store import Store
+from promptlayer_patch.store.indexing.indexer import Indexer
+store = Store.open(sys.argv[1])
+indexer = Indexer(store)
+print("ready", flush=True)
+while indexer.step(int(sys.argv[2])):
+    pass
+"""
+
+
+@pytest.fixture
+def path(tmp_path: Path) -> Path:
+    return tmp_path / "requests.db"
+
+
+@pytest.fixture
+def store(path: Path) -> Iterator[Store]:
+    with closing(Store.open(path)) as opened:
+        yield opened
+
+
+def records(count: int) -> list[Record]:
+    return [
+        Record(
+            id=new_record_id(),
+            function_name="openai.chat.completions.create",
+            request={
+                "model": "gpt-4o",
+                "messages": [
+                    {"role": "system", "content": "You are helpful. " * 40},
+                    {"role": "user", "content": f"Question {number} 退款"},
+                    {"role": "assistant", "content": f"Answer {number // 2}. " * 40},
+                    {"role": "user", "content": "And then?"},
+                ],
+            },
+            response={"choices": [{"message": {"role": "assistant", "content": f"So {number}"}}]},
+            started_at=JANUARY_2026 + number,
+            tags=(f"tag{number % 7}",),
+        )
+        for number in range(count)
+    ]
+
+
+def indexer(path: Path, batch: int) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-c", INDEXER, str(path), str(batch)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        cwd=ROOT,  # where -c finds the package
+    )
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no SIGKILL")
+def test_an_indexer_that_is_killed_leaves_nothing_half_done(store: Store, path: Path, tmp_path: Path) -> None:
+    """Thirty times, at any moment, with requests that come and change meanwhile."""
+    rng = random.Random(5)
+    ids = store.add(records(1500))
+    for _ in range(30):
+        process = indexer(path, 20)
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        try:
+            process.wait(rng.uniform(0, 0.1))
+        except subprocess.TimeoutExpired:
+            process.send_signal(signal.SIGKILL)
+        process.communicate()
+        ids += store.add(records(10))
+        for request_id in rng.sample(ids, 5):
+            store.annotate(request_id, Score(rng.randrange(100), "s"))
+    assert_exact(store, tmp_path / "copy.db")
+    assert found(store, EVERY) == sorted(ids, reverse=True)
+
+
+def test_processes_that_index_together_count_nothing_twice(store: Store, path: Path, tmp_path: Path) -> None:
+    ids = store.add(records(600))
+    processes = [indexer(path, 10) for _ in range(4)]
+    for request_id in ids[::50]:
+        store.annotate(request_id, Score(1))
+    for process in processes:
+        _, errors = process.communicate(timeout=WAIT_S)
+        assert process.returncode == 0, errors
+    assert_exact(store, tmp_path / "copy.db")
+    assert found(store, EVERY) == sorted(ids, reverse=True)
+
+
+def test_threads_with_stores_of_their_own_index_together(store: Store, path: Path, tmp_path: Path) -> None:
+    store.add(records(400))
+    start = threading.Barrier(3)
+
+    def index() -> None:
+        with closing(Store.open(path)) as own:
+            start.wait(WAIT_S)
+            Indexer(own).catch_up()
+
+    threads = [threading.Thread(target=index) for _ in range(3)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(WAIT_S)
+    assert Indexer(store).behind() == 0
+    assert_exact(store, tmp_path / "copy.db")
+
+
+# --- the server's thread
+
+
+class Watching:
+    """Waits for a store to be indexed, and keeps the troubles that a thread tells of."""
+
+    def __init__(self, store: Store) -> None:
+        self.store = store
+        self.troubles: list[StoreError] = []
+        self.told = threading.Event()
+
+    def on_trouble(self, error: StoreError) -> None:
+        self.troubles.append(error)
+        self.told.set()
+
+    def until_found(self, request_ids: list[int]) -> None:
+        pause = threading.Event()
+        for _ in range(WAIT_S * 100):
+            # The tables are there as soon as the thread has begun.
+            if derived_exist(self.store) and found(self.store, EVERY) == sorted(request_ids, reverse=True):
+                return
+            pause.wait(0.01)
+        raise AssertionError("not indexed in time")
+
+
+def derived_exist(store: Store) -> bool:
+    return store.run(derived.is_current)
+
+
+def test_the_thread_finds_what_this_and_other_processes_store(store: Store, path: Path) -> None:
+    watching = Watching(store)
+    ids = store.add(records(3))
+    thread = IndexingThread(store, watching.on_trouble)
+    thread.start()
+    try:
+        watching.until_found(ids)
+        ids += store.add(records(1))
+        thread.notify()
+        watching.until_found(ids)
+        # Nobody notifies it of what another process writes.
+        with closing(Store.open(path)) as another:
+            ids += another.add(records(2))
+        watching.until_found(ids)
+    finally:
+        thread.stop()
+    assert watching.troubles == []
+    ids += store.add(records(1))
+    assert Indexer(store).behind() == 1, "it has stopped"
+
+
+def test_the_thread_looks_a_few_times_a_second_and_no_more(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What waits in between is an event, whose waits are counted here."""
+    thread = IndexingThread(store, Watching(store).on_trouble)
+    waits: list[float | None] = []
+    enough = threading.Event()
+
+    class Counting(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            waits.append(timeout)
+            if len(waits) > 2:
+                enough.set()
+            return super().wait(timeout)
+
+    monkeypatch.setattr(thread, "_news", Counting())
+    thread.start()
+    assert enough.wait(WAIT_S)
+    thread.stop()
+    assert all(timeout is not None and timeout >= 0.25 for timeout in waits)
+
+
+def test_the_thread_tells_why_it_cannot_index_and_goes_on_when_it_can(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexing_thread, "_AFTER_TROUBLE_S", 0.01)
+    store.catch_up()
+    set_version = "UPDATE derived SET version = version + ?"
+    store.run(lambda connection: connection.execute(set_version, (1,)))
+    watching = Watching(store)
+    thread = IndexingThread(store, watching.on_trouble)
+    ids = store.add(records(1))
+    thread.start()
+    try:
+        assert watching.told.wait(WAIT_S)
+        assert "newer promptlayer_patch" in str(watching.troubles[0])
+        store.run(lambda connection: connection.execute(set_version, (-1,)))
+        watching.until_found(ids)
+    finally:
+        thread.stop()
+
+
+def test_a_thread_that_never_began_stops_at_once(store: Store) -> None:
+    IndexingThread(store, Watching(store).on_trouble).stop()
