@@ -1,0 +1,165 @@
+"""Counting requests row by row, where no rollup knows: the newest ones that a filter finds, up to a limit."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from promptlayer_patch.store.charting import rollups
+from promptlayer_patch.store.charting.functions import register
+from promptlayer_patch.store.charting.histograms import unpacked
+from promptlayer_patch.store.charting.ranges import Interval
+from promptlayer_patch.store.charting.rollups import Dimension, Value
+from promptlayer_patch.store.charting.totals import MEASURES, Tally
+from promptlayer_patch.store.searching.plans import Plan
+from promptlayer_patch.store.searching.scanning import selection
+
+__all__ = ["GROUPINGS", "Counted", "Grouping", "Rows"]
+
+Counted: TypeAlias = "tuple[Value, int, Tally]"
+"""A value, when the point began, and some of what is counted of both."""
+
+
+def _tokens(name: str) -> str:
+    return f"min(max(ifnull({name}, 0), 0), {rollups.MOST_TOKENS})"
+
+
+# The same numbers, to the last bit, that the rollups make of a request.
+_EXPRESSIONS = {
+    "requests": "1",
+    "input_tokens": _tokens("input_tokens"),
+    "output_tokens": _tokens("output_tokens"),
+    "cached_tokens": _tokens("cached_tokens"),
+    "thinking_tokens": _tokens("thinking_tokens"),
+    "cost_nanos": f"CAST(min(max(ifnull(cost, 0.0), 0.0), {rollups.MOST_COST}) * 1e9 + 0.5 AS INTEGER)",
+    "latency_us": f"CAST(min(max(duration_s, 0.0), {rollups.MOST_SECONDS}) * 1e6 + 0.5 AS INTEGER)",
+    "turns": _tokens("turn_count"),
+    "tool_calls": _tokens("tool_call_count"),
+    "with_input_tokens": "input_tokens IS NOT NULL",
+    "with_output_tokens": "output_tokens IS NOT NULL",
+    "with_cached_tokens": "cached_tokens IS NOT NULL",
+    "with_thinking_tokens": "thinking_tokens IS NOT NULL",
+    "with_cost": "cost IS NOT NULL",
+    "with_turns": "turn_count IS NOT NULL",
+    "with_tool_calls": "tool_call_count IS NOT NULL",
+    "traced": "trace_id IS NOT NULL",
+    "json": "shape IS 'json'",
+    "tool_call": "shape IS 'tool_call'",
+    "plain_text": "shape IS 'plain_text'",
+}
+_LABELS = ("model", "provider", "pl_status", "pl_error_type")
+_COLUMNS = (
+    "request_id INTEGER PRIMARY KEY",
+    "started_at",
+    *_LABELS,
+    *MEASURES,
+    "latency_bucket",
+    "tool_calls_capped",
+)
+_HISTOGRAMS = "histogram(charted.latency_bucket), histogram(charted.tool_calls_capped)"
+_NO_HISTOGRAMS = "x'', x''"
+_SUMS = ", ".join(f"sum(charted.{name})" for name in MEASURES)
+
+
+@dataclass(frozen=True, slots=True)
+class Grouping:
+    """What requests are told apart by, as a SELECT from `charted` says it."""
+
+    columns: tuple[str, ...]
+    joined: str = ""
+    condition: str = "1"
+    arguments: tuple[Any, ...] = ()
+
+
+def _in_outputs(dimension: Dimension) -> Grouping:
+    return Grouping(
+        ("json_extract(rollup_values.value, '$[0]')",),
+        "JOIN request_values USING (request_id) JOIN rollup_values USING (value_id)",
+        "rollup_values.dimension = ?",
+        (int(dimension),),
+    )
+
+
+GROUPINGS = {
+    Dimension.BASE: Grouping(("model", "provider", "pl_status")),
+    Dimension.TAG: Grouping(
+        ("tags.name",), "JOIN request_tags USING (request_id) JOIN tags ON tags.id = request_tags.tag_id"
+    ),
+    Dimension.PROMPT: Grouping(
+        ("CAST(request_prompts.prompt_id AS TEXT)", "request_prompts.name"),
+        "JOIN request_prompts USING (request_id)",
+    ),
+    Dimension.ERROR_TYPE: Grouping(("pl_error_type",), condition="pl_error_type IS NOT NULL"),
+    Dimension.METADATA_KEY: Grouping(("request_metadata.key",), "JOIN request_metadata USING (request_id)"),
+    **{dimension: _in_outputs(dimension) for dimension in rollups.IN_OUTPUTS},
+}
+
+
+class Rows:
+    """The newest requests of a plan, put aside for counting until `drop`."""
+
+    def __init__(self, connection: sqlite3.Connection, name: str, plan: Plan, at_most: int) -> None:
+        self._connection = connection
+        self._table = f"temp.{name}"
+        register(connection)
+        connection.execute(f"DROP TABLE IF EXISTS {self._table}")
+        connection.execute(f"CREATE TEMP TABLE {name} ({', '.join(_COLUMNS)})")
+        found = 0 if plan.empty else self._collect(plan, at_most + 1)
+        self.complete = found <= at_most
+        """False if there are more, which are older."""
+        if not self.complete:
+            connection.execute(
+                f"DELETE FROM {self._table} WHERE request_id = (SELECT min(request_id) FROM {self._table})"
+            )
+
+    def drop(self) -> None:
+        self._connection.execute(f"DROP TABLE {self._table}")
+
+    def read(self, dimension: Dimension, interval: Interval | None, histograms: bool) -> Iterator[Counted]:
+        """What is counted of each value and, if there is an interval, of each point."""
+        grouping = GROUPINGS[dimension]
+        width = 1 + len(grouping.columns)
+        sums = f"{_SUMS}, {_HISTOGRAMS if histograms else _NO_HISTOGRAMS}"
+        by = ", ".join(str(place + 1) for place in range(width))
+        for row in self.select(grouping, interval, sums, f"GROUP BY {by}"):
+            point, value = row[0], row[1:width]
+            *measures, latencies, calls = row[width:]
+            yield value, point, Tally(measures, unpacked(latencies), unpacked(calls))
+
+    def select(
+        self, grouping: Grouping, interval: Interval | None, expressions: str, end: str
+    ) -> Iterator[Any]:
+        """Rows of the point, the grouping's columns and the expressions."""
+        columns = ", ".join((_point(interval), *grouping.columns, expressions))
+        source = f"{self._table} AS charted {grouping.joined}"
+        yield from self._connection.execute(
+            f"SELECT {columns} FROM {source} WHERE {grouping.condition} {end}", grouping.arguments
+        )
+
+    def _collect(self, plan: Plan, at_most: int) -> int:
+        found = selection(plan, rows=True)
+        measures = ", ".join(f"{expression} AS {name}" for name, expression in _EXPRESSIONS.items())
+        self._connection.execute(
+            f"""
+            INSERT INTO {self._table}
+            SELECT request_id, started_at, {", ".join(_LABELS)}, {", ".join(MEASURES)},
+                latency_bucket(latency_us),
+                CASE WHEN with_tool_calls THEN min(tool_calls, {rollups.MOST_TOOL_CALLS}) END
+            FROM (
+                SELECT request_id, started_at, {", ".join(_LABELS)}, {measures} FROM {found.source}
+                WHERE {found.condition.text} ORDER BY {found.request_id} DESC LIMIT ?
+            )
+            """,
+            (*found.condition.arguments, at_most),
+        )
+        return int(self._connection.execute(f"SELECT count(*) FROM {self._table}").fetchone()[0])
+
+
+def _point(interval: Interval | None) -> str:
+    if interval is None:
+        return "0"
+    # As `Interval.begin` does it; a division of SQLite rounds towards zero, so everything is made positive.
+    seconds, shift = interval.seconds, interval.begin(0.0)
+    return f"(CAST(max(started_at, 0.0) AS INTEGER) - ({shift})) / {seconds} * {seconds} + ({shift})"
