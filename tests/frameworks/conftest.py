@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import socket
 from collections.abc import Callable, Iterator
-from typing import Any
 
 import pytest
 
@@ -12,25 +10,11 @@ import promptlayer_patch
 from promptlayer_patch.demo.standin import StandIn
 from promptlayer_patch.exporters.memory import MemoryExporter
 from tests.frameworks.ledger import Ledger
+from tests.support.loopback import loopback_only
+
+__all__ = ["loopback_only"]
 
 pytest.register_assert_rewrite("tests.frameworks.claims")
-
-
-@pytest.fixture(autouse=True)
-def _loopback_only(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Fail where a framework looks for another machine: for prices, to report usage, or past the stand-in."""
-    elsewhere: list[object] = []
-    look_up = socket.getaddrinfo
-
-    def on_this_machine(host: object, *args: Any, **options: Any) -> Any:
-        if host in ("127.0.0.1", "localhost", "::1", None):
-            return look_up(host, *args, **options)  # type: ignore[arg-type]
-        elsewhere.append(host)
-        raise socket.gaierror(socket.EAI_NONAME, "tests contact this machine only")
-
-    monkeypatch.setattr(socket, "getaddrinfo", on_this_machine)
-    yield
-    assert elsewhere == []
 
 
 @pytest.fixture

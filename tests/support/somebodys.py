@@ -17,7 +17,8 @@ HOME = ROOT / "tests" / "somebodys_tests"
 # Without bytecode pytest would compile and rewrite its plugins, and us with them, for each run.
 NOT_HANDED_ON = ("PROMPTLAYER_", "OPENAI_", "PYTHONDONTWRITEBYTECODE")
 NO_OTHERS = ("-p", "no:cacheprovider", "-p", "no:randomly")
-WITHOUT_OUTSIDERS = ("-p", "no:asyncio", "-p", "no:recording", "-p", "no:langsmith_plugin")
+OUTSIDERS = ("asyncio", "recording", "langsmith_plugin", "schemathesis")
+WITHOUT_OUTSIDERS = tuple(word for name in OUTSIDERS for word in ("-p", f"no:{name}"))
 
 
 @dataclass(frozen=True)

@@ -1,0 +1,1 @@
+"""A server that speaks PromptLayer's protocol over the local store."""

@@ -1,0 +1,97 @@
+"""One thread that writes what many requests bring: whoever waits together is committed together."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Sequence
+from dataclasses import dataclass
+from queue import Empty, SimpleQueue
+
+from promptlayer_patch.store import Entry, Store, Unstorable
+
+__all__ = ["Committer"]
+
+_BATCH = 500
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """An entry, and who waits for its id."""
+
+    entry: Entry
+    future: asyncio.Future[int]
+    loop: asyncio.AbstractEventLoop
+
+
+class Committer:
+    """Puts entries into a store, and tells their request ids.
+
+    A batch is what has come while the batch before it was written, so a lone request never waits for company.
+    """
+
+    def __init__(self, store: Store) -> None:
+        self._store = store
+        self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._thread = threading.Thread(target=self._run, name="promptlayer_patch-committer", daemon=True)
+        self._thread.start()
+
+    async def put(self, entry: Entry) -> int:
+        """Store it and give its request id. Raises `Unstorable` for a bad entry, else `StoreError`."""
+        loop = asyncio.get_running_loop()
+        waiting = _Waiting(entry, loop.create_future(), loop)
+        self._queue.put(waiting)
+        return await waiting.future
+
+    def close(self) -> None:
+        """Write what has been put, then end."""
+        self._queue.put(None)
+        self._thread.join()
+        self._store.close()
+
+    def _run(self) -> None:
+        going_on = True
+        while going_on:
+            batch = [self._queue.get()]
+            try:
+                while len(batch) < _BATCH:
+                    batch.append(self._queue.get_nowait())
+            except Empty:
+                pass
+            going_on = None not in batch
+            waiting = [one for one in batch if one is not None]
+            if waiting:
+                _tell(waiting, self._commit([one.entry for one in waiting]))
+
+    def _commit(self, entries: Sequence[Entry]) -> Sequence[int | Exception]:
+        """What became of each entry. Nobody's fails because of a neighbour's."""
+        try:
+            return self._store.add(entries)
+        except Unstorable as error:
+            if len(entries) == 1:
+                return [error]
+            return [outcome for entry in entries for outcome in self._commit([entry])]
+        except Exception as error:  # whoever waits is told, whatever it was
+            return [error] * len(entries)
+
+
+def _tell(waiting: Sequence[_Waiting], outcomes: Sequence[int | Exception]) -> None:
+    """Wake each event loop once, not once for each request: waking is dearer than all the rest."""
+    loops: dict[asyncio.AbstractEventLoop, list[tuple[asyncio.Future[int], int | Exception]]] = {}
+    for one, outcome in zip(waiting, outcomes, strict=True):
+        loops.setdefault(one.loop, []).append((one.future, outcome))
+    for loop, told in loops.items():
+        try:
+            loop.call_soon_threadsafe(_settle, told)
+        except RuntimeError:
+            pass  # the loop has ended, and with it whoever waited
+
+
+def _settle(told: Sequence[tuple[asyncio.Future[int], int | Exception]]) -> None:
+    for future, outcome in told:
+        if future.done():
+            continue  # the client has gone away
+        if isinstance(outcome, Exception):
+            future.set_exception(outcome)
+        else:
+            future.set_result(outcome)

@@ -1,0 +1,72 @@
+"""HTTP as uvicorn speaks it, with an end to patience: for heads that are too long, or take too long."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from promptlayer_patch.server.guarding import ALWAYS
+
+__all__ = ["PatientProtocol"]
+
+HEAD_MAX_BYTES = 64 * 1024
+HEAD_TIMEOUT_S = 10.0
+
+
+class PatientProtocol(HttpToolsProtocol):
+    """Closes a connection whose request line and headers do not arrive whole, soon and of ordinary length."""
+
+    _timer: asyncio.TimerHandle | None = None
+    _head_bytes = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        super().connection_made(transport)
+        self._begin_head()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._end_head()
+        super().connection_lost(exc)
+
+    def data_received(self, data: bytes) -> None:
+        waiting = self._timer is not None
+        super().data_received(data)
+        if waiting and self._timer is not None:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_MAX_BYTES:
+                self.transport.close()
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        if self._timer is None:
+            self._begin_head()
+
+    def on_headers_complete(self) -> None:
+        self._end_head()
+        if not self.url.startswith(b"/"):
+            # A whole URL is for proxies. It names a host beside that of the header: which one counts?
+            raise ValueError("the request line has no path")
+        super().on_headers_complete()
+
+    def send_400_response(self, msg: str) -> None:
+        """As every other refusal is: an object, with the headers that all answers have."""
+        content = json.dumps({"success": False, "message": msg}).encode()
+        head = [
+            b"HTTP/1.1 400 Bad Request",
+            b"content-type: application/json; charset=utf-8",
+            b"content-length: %d" % len(content),
+            b"connection: close",
+            *(b": ".join(pair) for pair in ALWAYS),
+        ]
+        self.transport.write(b"\r\n".join(head) + b"\r\n\r\n" + content)
+        self.transport.close()
+
+    def _begin_head(self) -> None:
+        self._head_bytes = 0
+        self._timer = self.loop.call_later(HEAD_TIMEOUT_S, self.transport.close)
+
+    def _end_head(self) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+            self._timer = None

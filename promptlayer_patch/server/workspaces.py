@@ -1,0 +1,82 @@
+"""The workspaces of one server: each is a store of its own, opened when it is first asked for."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from queue import Empty, LifoQueue
+
+from promptlayer_patch.server.committing import Committer
+from promptlayer_patch.server.walks import Walks
+from promptlayer_patch.store import Store, StoreError
+from promptlayer_patch.store.indexing.thread import IndexingThread
+from promptlayer_patch.store.keys import HOME_WORKSPACE, path_of
+
+__all__ = ["Workspace", "Workspaces"]
+
+log = logging.getLogger("promptlayer_patch.server")
+
+
+class Workspace:
+    """One store: a writer, a thread that commits, one that indexes, and readers as they are needed."""
+
+    def __init__(self, number: int, path: Path) -> None:
+        self.id = number
+        self.path = path
+        self.store = Store.open(path)
+        """For writing; calls wait for one another."""
+        self.committer = Committer(Store.open(path))
+        self.walks = Walks()
+        self._indexing = IndexingThread(self.store, _log)
+        self._indexing.start()
+        self._idle: LifoQueue[Store] = LifoQueue()
+
+    @contextmanager
+    def reading(self) -> Iterator[Store]:
+        """A store to read from, alone until the block ends."""
+        try:
+            store = self._idle.get_nowait()
+        except Empty:
+            store = Store.open(self.path, read_only=True)
+        try:
+            yield store
+        finally:
+            self._idle.put(store)
+
+    def close(self) -> None:
+        """Commit what was accepted, and let go of the file."""
+        self.committer.close()
+        self._indexing.stop()
+        self.store.close()
+        while not self._idle.empty():
+            self._idle.get_nowait().close()
+
+
+class Workspaces:
+    """All of them, by number."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        """Of the home workspace's file, the one that `local:` writes."""
+        self._lock = threading.Lock()
+        self._open: dict[int, Workspace] = {}
+        self.home = self.get(HOME_WORKSPACE)
+
+    def get(self, number: int) -> Workspace:
+        with self._lock:
+            if number not in self._open:
+                self._open[number] = Workspace(number, path_of(self.path, number))
+            return self._open[number]
+
+    def close(self) -> None:
+        with self._lock:
+            for workspace in self._open.values():
+                workspace.close()
+            self._open.clear()
+
+
+def _log(trouble: StoreError) -> None:
+    log.warning("requests are stored, but cannot be searched: %s", trouble)
