@@ -15,6 +15,7 @@ __all__ = ["Screen"]
 _WIDTH = 120
 _NARROWEST = 40
 _INDENT = 14
+_STYLES = {"bold": "1", "dim": "2", "red": "31", "green": "32", "yellow": "33", "cyan": "36"}
 
 
 class Screen:
@@ -39,15 +40,15 @@ class Screen:
 
     def raw(self, line: str, style: str = "") -> None:
         """One line as it is, for tables and for what will be copied and pasted."""
-        self._write(self._styled(line, style) + "\n")
+        self._write(self.styled(line, style) + "\n")
 
     def heading(self, text: str) -> None:
         """The title of what follows."""
-        self._write("\n" + self._styled(clip(one_line(text), self.width), "bold") + "\n")
+        self._write("\n" + self.styled(clip(one_line(text), self.width), "bold") + "\n")
 
     def step(self, label: str, words: str | Iterable[str]) -> None:
         """What one call brought. Words that come from an iterator appear one by one."""
-        start = self._styled(f"  {label}".ljust(_INDENT), "dim")
+        start = self.styled(f"  {label}".ljust(_INDENT), "dim")
         self._wrapped(start, pieces(words) if isinstance(words, str) else words, indent=_INDENT)
 
     def _wrapped(self, start: str, words: Iterable[str], indent: int) -> None:
@@ -62,8 +63,9 @@ class Screen:
             column += display_width(shown)
         self._write("\n")
 
-    def _styled(self, text: str, style: str) -> str:
-        code = {"bold": "1", "dim": "2", "red": "31"}.get(style)
+    def styled(self, text: str, style: str) -> str:
+        """`text` in bold, dim, red, green, yellow or cyan, where there is colour."""
+        code = _STYLES.get(style)
         return f"\x1b[{code}m{text}\x1b[0m" if self._colour and code else text
 
     def _write(self, text: str) -> None:
