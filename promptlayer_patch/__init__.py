@@ -17,6 +17,7 @@ from promptlayer_patch.records import Ending, Failure, Receipt, Record
 
 if TYPE_CHECKING:
     from promptlayer_patch import group, templates, testing
+    from promptlayer_patch.server.serving import serve
 
 __all__ = [
     "Ending",
@@ -30,6 +31,7 @@ __all__ = [
     "install",
     "receipt_of",
     "scope",
+    "serve",
     "stats",
     "suppress",
     "templates",
@@ -45,4 +47,15 @@ def __getattr__(name: str) -> Any:
         from importlib import import_module
 
         return import_module(f"{__name__}.{name}")
+    if name == "serve":
+        return _serve()
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def _serve() -> Any:
+    try:
+        from promptlayer_patch.server.serving import serve
+    except ImportError as error:
+        message = f"{error.name} is missing: serve() needs `pip install 'promptlayer-patch[server]'`"
+        raise ImportError(message, name=error.name) from error
+    return serve

@@ -32,6 +32,7 @@ MODULES = [
     "instrumentation",
     "langchain",
     "records",
+    "server",
     "store",
     "templates",
     "testing",
@@ -53,10 +54,14 @@ def of_its_own(module: ModuleType) -> Iterator[str]:
                 yield name
             case ast.ImportFrom(module=source, names=names) if _hands_on(module, source or ""):
                 yield from (alias.asname or alias.name for alias in names)
-            case ast.If(
-                test=ast.Name(id="TYPE_CHECKING"), body=[ast.ImportFrom(module=module.__name__, names=names)]
-            ):
-                yield from (alias.name for alias in names)  # loaded by `__getattr__` when asked for
+            case ast.If(test=ast.Name(id="TYPE_CHECKING"), body=body) if _lazy(module):
+                for part in body:  # loaded by `__getattr__` when asked for
+                    if isinstance(part, ast.ImportFrom) and _hands_on(module, part.module or ""):
+                        yield from (alias.name for alias in part.names)
+
+
+def _lazy(module: ModuleType) -> bool:
+    return hasattr(module, "__getattr__")
 
 
 def _hands_on(module: ModuleType, source: str) -> bool:
