@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from promptlayer_patch._commands import CommandFailed
+from promptlayer_patch._commands.agreeing import agreed
 from promptlayer_patch._commands.looking import load_of, outboxes
 from promptlayer_patch._commands.showing import plural
 from promptlayer_patch._outbox import Address, Item, OutboxDirectory
@@ -46,7 +47,7 @@ def drop(directory: OutboxDirectory, what: str, out: TextIO, *, asks: bool) -> i
     if not count and what != "all-waiting":
         print(f"There is no {name} to delete.", file=out)
         return 0
-    if asks and count and not _agreed(f"Delete {plural(count, name)} for good?"):
+    if asks and count and not agreed(f"Delete {plural(count, name)} for good?"):
         print("Nothing was deleted.", file=out)
         return 1
     print(f"{plural(_dropped(directory, what, out), name)} deleted.", file=out)
@@ -104,15 +105,6 @@ def _deleted(path: Path) -> bool:
 
     delete(path)
     return not path.exists()
-
-
-def _agreed(question: str) -> bool:
-    if not sys.stdin.isatty():
-        raise CommandFailed("nothing is deleted without --yes where nobody can be asked")
-    try:
-        return input(f"{question} [y/N] ").strip().lower() in ("y", "yes")
-    except EOFError:
-        return False
 
 
 @contextmanager
