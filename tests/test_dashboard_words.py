@@ -1,0 +1,97 @@
+"""The interface speaks Chinese wherever it speaks English."""
+
+from __future__ import annotations
+
+import ast
+import io
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from jinja2 import Environment, nodes
+
+import promptlayer_patch.server.dashboard
+from promptlayer_patch.demo.history import fill
+from promptlayer_patch.server.dashboard import words
+from promptlayer_patch.server.dashboard.chinese import CHINESE
+from tests.support.crawling import crawl
+from tests.support.serving import serving
+
+DASHBOARD = Path(promptlayer_patch.server.dashboard.__file__).parent
+_LINK = re.compile(r'<a[^>]*\shref="([^"]*)"')
+_SAME_EVERYWHERE = frozenset(
+    {"promptlayer_patch", "HTTP", "JSON", "JSONL", "CSV", "SDK", "Python", "curl", "p50", "p90", "p95"}
+)
+
+
+def _texts(node: nodes.Node) -> Iterator[str]:
+    """The texts that an argument of `t` may be, whichever way a condition in it goes."""
+    if isinstance(node, nodes.Const) and isinstance(node.value, str):
+        yield node.value
+    elif isinstance(node, nodes.CondExpr):
+        yield from _texts(node.expr1)
+        if node.expr2 is not None:
+            yield from _texts(node.expr2)
+
+
+def said_in_templates() -> Iterator[tuple[str, str]]:
+    environment = Environment(extensions=[])
+    for file in sorted((DASHBOARD / "templates").iterdir()):
+        for call in environment.parse(file.read_text(encoding="utf-8")).find_all(nodes.Call):
+            if isinstance(call.node, nodes.Name) and call.node.name == "t":
+                for text in _texts(call.args[0]):
+                    yield file.name, text
+
+
+def said_in_code() -> Iterator[tuple[str, str]]:
+    for file in sorted(DASHBOARD.glob("*.py")):
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
+                continue
+            given = node.args[:1] if node.func.id == "t" else []
+            if node.func.id == "page":
+                given = [keyword.value for keyword in node.keywords if keyword.arg == "title"]
+            for value in given:
+                for one in (value.body, value.orelse) if isinstance(value, ast.IfExp) else (value,):
+                    if isinstance(one, ast.Constant) and isinstance(one.value, str):
+                        yield file.name, one.value
+
+
+def test_all_words_have_chinese() -> None:
+    said = {*said_in_templates(), *said_in_code()}
+    assert len(said) > 50
+    missing = sorted(one for one in said if one[1] not in CHINESE and one[1] not in _SAME_EVERYWHERE)
+    assert not missing, "\n".join(f'{file}: "{text}"' for file, text in missing)
+
+
+def test_words_that_code_chooses_have_chinese_as_well(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What only a page knows when it is made: seen by going through all of them."""
+    missing: dict[str, str] = {}
+    here = ""
+
+    class Noticing(dict[str, str]):
+        def get(self, key: str, default: str | None = None) -> str | None:  # type: ignore[override]
+            if key not in self and key not in _SAME_EVERYWHERE:
+                missing.setdefault(key, here)
+            return super().get(key, default)
+
+    monkeypatch.setattr(words, "CHINESE", Noticing(CHINESE))
+    fill(tmp_path / "requests.db", io.StringIO())
+    with serving(tmp_path) as (_, client):
+
+        def visit(path: str) -> list[str]:
+            nonlocal here
+            here = path
+            answer = client.get(path, headers={"Accept-Language": "zh-CN"})
+            assert answer.status_code == 200, path
+            return [
+                link.replace("&amp;", "&")
+                for link in _LINK.findall(answer.text)
+                if ".json" not in link and "/static/" not in link
+            ]
+
+        crawl(visit, ["/", "/charts", "/prompts", "/groups", "/tags", "/traces"], 3)
+    assert not missing, "\n".join(f'"{text}" on {path}' for text, path in missing.items())
