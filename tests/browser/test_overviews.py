@@ -1,0 +1,107 @@
+"""Charts, the prompt registry, groups, tags and traces."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import Browser, Page, expect
+
+from promptlayer_patch.server.running import Server
+from tests.browser.visiting import Visitor, visiting
+
+
+def test_charts_are_drawn_and_can_be_read_as_tables(visitor: Visitor) -> None:
+    page = visitor.page
+    page.get_by_role("link", name="Charts", exact=True).click()
+    expect(page.locator("canvas").first).to_be_visible()
+    assert page.locator("canvas").count() >= 4
+    page.locator("summary", has_text=re.compile("table", re.IGNORECASE)).first.click()
+    expect(page.get_by_role("table").first).to_be_visible()
+
+
+def test_charts_are_tables_without_script(browser: Browser, demo: Server) -> None:
+    with visiting(browser, demo, java_script_enabled=False) as arrived:
+        arrived.enter()
+        page = arrived.go("/charts")
+        assert page.get_by_role("table").count() >= 1
+        expect(page.get_by_role("main")).to_contain_text("gpt-4o-mini")
+
+
+def test_a_bar_of_the_charts_narrows_them(visitor: Visitor) -> None:
+    page = visitor.go("/charts")
+    page.locator(".breakdown").get_by_role("link", name=re.compile("gpt-4o-mini")).first.click()
+    page.wait_for_url(re.compile("q=model"))
+    assert (
+        "gpt-4o-mini" in page.get_by_role("searchbox").or_(page.get_by_role("combobox")).first.input_value()
+    )
+
+
+def test_a_template_is_made_of_a_request_changed_labelled_and_rendered(owner: Visitor) -> None:
+    page = owner.go("/?q=tag%3Asupport")
+    page.locator("[data-open]").first.click()
+    page.get_by_role("link", name="Make a template of it").click()
+    page.get_by_label("Name", exact=True).fill("help-desk")
+    page.get_by_role("button", name="Publish").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("help-desk")
+
+    page.get_by_role("link", name="New version from this one").click()
+    _write(page, "Look up the order {number} and answer in {language}.")
+    page.get_by_label("What has changed").fill("ask for the language")
+    page.get_by_role("button", name="Publish").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("help-desk")
+    expect(page.get_by_role("main")).to_contain_text("ask for the language")
+
+    page.get_by_label("Release label").last.fill("prod")
+    page.get_by_role("button", name=re.compile("^Put at version 2")).click()
+    expect(page.locator("#labels")).to_contain_text("prod")
+    page.locator("#labels").get_by_label("Version of prod").select_option("1")
+    page.locator("#labels").get_by_role("button", name="Move prod").click()
+    expect(page.locator(".prompts-versions tr", has_text="v1")).to_contain_text("prod")
+
+    page.locator("a", has_text=re.compile("^v2$")).click()
+    page.get_by_role("textbox", name="number").fill("A-1")
+    page.get_by_role("textbox", name="language").fill("Latin")
+    page.get_by_role("button", name="Render").click()
+    expect(page.locator("#filled")).to_contain_text("Look up the order A-1 and answer in Latin.")
+
+
+def _write(page: Page, text: str) -> None:
+    page.get_by_label("Text", exact=True).first.fill(text)
+
+
+def test_two_versions_are_compared(visitor: Visitor) -> None:
+    page = visitor.go("/prompts")
+    page.get_by_role("link", name="support-reply").first.click()
+    page.get_by_role("button", name="Show differences").click()
+    page.wait_for_url(re.compile("/diff"))
+    assert page.locator("main del, main ins").count() > 2
+
+
+def test_a_group_is_read_in_order(visitor: Visitor) -> None:
+    page = visitor.go("/groups")
+    page.locator("[data-open]").first.click()
+    page.wait_for_url(re.compile(r"/groups/\d+"))
+    times = page.locator("main time").evaluate_all("all => all.map(one => one.dateTime)")
+    assert len(times) >= 2
+    page.locator("main a[href^='/requests/']").first.click()
+    page.wait_for_url(re.compile("/requests/"))
+
+
+def test_a_tag_leads_to_its_requests(visitor: Visitor) -> None:
+    page = visitor.go("/tags")
+    page.get_by_role("link", name="invoices").first.click()
+    expect(page.locator("#count strong")).to_have_text("199")
+
+
+def test_a_trace_is_a_tree_with_its_spans_and_requests(visitor: Visitor) -> None:
+    page = visitor.go("/traces")
+    page.locator("[data-open]").first.click()
+    page.wait_for_url(re.compile("/traces/"))
+    expect(page.get_by_role("heading", name="Spans")).to_be_visible()
+    lines = page.locator(".tree .line")
+    assert lines.count() >= 2
+    page.get_by_role("button", name="Close all").click()
+    expect(lines.last).to_be_hidden()
+    page.get_by_role("button", name="Open all").click()
+    lines.last.get_by_role("link").first.click()
+    page.wait_for_url(re.compile("span="))
