@@ -14,6 +14,8 @@ import pytest
 
 from promptlayer_patch import install
 from promptlayer_patch.demo.standin import StandIn
+from promptlayer_patch.server.endpoints import Endpoint
+from promptlayer_patch.server.table import DOCUMENTED
 from tests.support.fake_registry import KEY, FakeRegistry
 
 ROOT = Path(__file__).parents[1]
@@ -89,6 +91,14 @@ def test_every_framework_has_its_example_in_the_readme() -> None:
 
     assert set(re.findall(r"\(examples/(\w+\.py)\)", README)) == scripts
     assert set(re.findall(r'EXAMPLE = "(\w+\.py)"', tests)) == scripts
+
+
+@pytest.mark.parametrize("endpoint", DOCUMENTED, ids=lambda endpoint: f"{endpoint.method} {endpoint.path}")
+def test_every_endpoint_is_in_the_readme(endpoint: Endpoint) -> None:
+    """By one of its addresses: older clients know some by another."""
+    addresses = {one.path for one in DOCUMENTED if one.handler == endpoint.handler}
+
+    assert any(f"{address}`" in README for address in addresses)
 
 
 def test_every_module_is_in_the_architecture() -> None:
