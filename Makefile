@@ -4,22 +4,29 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
-# A file stays whole: its tests may share what is dear to set up.
-SHARED := -n auto --maxprocesses=4 --dist=loadfile
+# A file stays whole: its tests may share what is dear to set up. Much of the time they wait for processes, so three
+# share two cores well.
+SHARED := -n 3 --dist=loadfile
+BROWSE  = $(BIN)/python -m tests.browser.chromium && $(BIN)/python -m pytest tests/browser -n 2 --dist=loadfile
 PIP    := $(BIN)/python -m pip -qq --disable-pip-version-check install --use-pep517
 
-.PHONY: help demo test check test-matrix test-frameworks faults manifest bench soak record clean
+.PHONY: help demo test test-browser check test-matrix test-frameworks test-clients faults manifest screenshots bench
+.PHONY: bench-dashboard soak record clean
 .NOTPARALLEL:
 
 help:
 	@echo 'make demo         record a few OpenAI calls on this machine and show what was recorded; needs no account'
 	@echo 'make test         the test suite, on the newest openai'
+	@echo 'make test-browser  the dashboard in a real Chromium, which is installed where that can be done'
 	@echo 'make check        ruff, mypy, import-linter'
 	@echo 'make test-matrix  the test suite on the oldest and newest openai and between: LANES="floor newest"'
 	@echo 'make test-frameworks  frameworks on top of openai, each in its own environment: FRAMEWORKS="langchain litellm"'
+	@echo 'make test-clients  the official clients of PromptLayer against our server: CLIENTS="python node otel"'
 	@echo 'make faults       what is lost when processes end and endpoints fail: the tables of the README'
 	@echo 'make manifest     list the methods of the installed openai anew, after a new one or a new patch point'
+	@echo 'make screenshots  take the pictures of the README anew, from the demo'
 	@echo 'make bench        what recording adds to a call, against the bare library, in one run'
+	@echo 'make bench-dashboard  how long pages take and what they weigh: ARGS="--rows 1000000"'
 	@echo 'make soak         an outage of 100,000 records: memory, disk, and whether everything arrives'
 	@echo 'make record       record cassettes/ anew'
 	@echo 'make clean        remove what the other targets have built'
@@ -27,7 +34,8 @@ help:
 demo: $(VENV)/.core
 	$(BIN)/promptlayer-patch demo $(ARGS)
 
-# Processes that end and endpoints that fail are left alone with the machine; the rest is shared among processes.
+# Processes that end and endpoints that fail are left alone with the machine, and so are browsers; the rest is shared
+# among processes.
 test: $(VENV)/.test
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
@@ -35,8 +43,12 @@ else
 	@failed=0; \
 	$(BIN)/python -m pytest tests/faults || failed=1; \
 	$(BIN)/python -m pytest --ignore=tests/faults $(SHARED) || failed=1; \
+	$(BROWSE) || failed=1; \
 	exit $$failed
 endif
+
+test-browser: $(VENV)/.test
+	@$(BROWSE) $(ARGS)
 
 check: $(VENV)/.dev
 	$(BIN)/ruff check .
@@ -50,6 +62,9 @@ test-matrix: $(VENV)/.made
 test-frameworks: $(VENV)/.made
 	$(BIN)/python -m tests.frameworks $(FRAMEWORKS) -- $(ARGS)
 
+test-clients: $(VENV)/.made
+	$(BIN)/python -m tests.clients $(CLIENTS) -- $(ARGS)
+
 faults: $(VENV)/.test
 	$(BIN)/python -m tests.faults.matrix $(ARGS)
 	$(BIN)/python -m tests.faults.kills
@@ -57,8 +72,15 @@ faults: $(VENV)/.test
 manifest: $(VENV)/.test
 	$(BIN)/python -m tests.manifest.generate
 
+screenshots: $(VENV)/.test
+	@$(BIN)/python -m tests.browser.chromium
+	$(BIN)/python -m tests.browser.screenshots $(ARGS)
+
 bench: $(VENV)/.core
 	$(BIN)/python benchmarks/overhead.py $(ARGS)
+
+bench-dashboard: $(VENV)/.test
+	$(BIN)/python benchmarks/dashboard.py $(ARGS)
 
 soak: $(VENV)/.test
 	$(BIN)/python benchmarks/soak.py $(ARGS)
@@ -67,7 +89,7 @@ record: $(VENV)/.test
 	$(BIN)/python tests/record.py $(ARGS)
 
 clean:
-	rm -rf .venv .venvs build dist *.egg-info htmlcov .coverage* \
+	rm -rf .venv .venvs .artefacts build dist *.egg-info htmlcov .coverage* \
 		.pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache .grimp_cache
 	find promptlayer_patch tests examples -type d -name __pycache__ -prune -exec rm -rf {} +
 

@@ -54,6 +54,10 @@ BESIDE_THE_WAY = {
     "_http": "exporters' own: what they raise is tested below",
     "_wire": "exporters' own: what they raise is tested below",
     **dict.fromkeys(("_api", "group"), "calls that the user makes, and that raise"),
+    **dict.fromkeys(
+        ("_exported", "_pricing", "_told"),
+        "what readers of the local store do: tests/test_pricing.py, tests/test_command_export.py",
+    ),
     "_settings": "checks the arguments of install() and scope(), which are refused by raising",
     **dict.fromkeys(
         (
