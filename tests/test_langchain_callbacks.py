@@ -84,13 +84,11 @@ class Told:
 
     def __init__(self) -> None:
         self.ids: list[int] = []
-        self.threads: list[threading.Thread] = []
         self._changed = threading.Condition()
 
     def __call__(self, request_id: int) -> None:
         with self._changed:
             self.ids.append(request_id)
-            self.threads.append(threading.current_thread())
             self._changed.notify_all()
 
     def all_of(self, promptlayer: Numbering) -> list[int]:
@@ -232,7 +230,6 @@ def test_promptlayer_gets_it_under_langchains_names(promptlayer: Numbering) -> N
     assert body["tags"] == ["a"]
     assert body["request_response"][0]["content"] == "on its way"
     assert told.all_of(promptlayer) == sorted(promptlayer.by_id)
-    assert told.threads[0] is not threading.current_thread()
 
 
 def test_tools_functions_and_pictures_are_recorded(sink: MemoryExporter) -> None:

@@ -52,7 +52,10 @@ class Block(BaseModel):
 
 
 Blocks = Annotated[list[Block], BeforeValidator(_blocks, json_schema_input_type=list[Block] | str)]
-BlocksOrNone = Annotated[list[Block], BeforeValidator(lambda value: _list(_blocks(value)))]
+BlocksOrNone = Annotated[
+    list[Block],
+    BeforeValidator(lambda value: _list(_blocks(value)), json_schema_input_type=list[Block] | str | None),
+]
 Names = Annotated[list[str], BeforeValidator(_list, json_schema_input_type=list[str] | None)]
 Anything = Annotated[list[Any], BeforeValidator(_list, json_schema_input_type=list[Any] | None)]
 
