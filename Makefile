@@ -34,7 +34,7 @@ help:
 demo: $(VENV)/.core
 	$(BIN)/promptlayer-patch demo $(ARGS)
 
-# Processes that end and endpoints that fail are left alone with the machine, and so are browsers; the rest is shared
+# Processes that end and endpoints that fail are left alone with the machine; the rest is shared
 # among processes.
 test: $(VENV)/.test
 ifdef ARGS
@@ -43,7 +43,6 @@ else
 	@failed=0; \
 	$(BIN)/python -m pytest tests/faults || failed=1; \
 	$(BIN)/python -m pytest --ignore=tests/faults $(SHARED) || failed=1; \
-	$(BROWSE) || failed=1; \
 	exit $$failed
 endif
 
