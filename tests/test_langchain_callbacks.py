@@ -84,11 +84,13 @@ class Told:
 
     def __init__(self) -> None:
         self.ids: list[int] = []
+        self.threads: list[threading.Thread] = []
         self._changed = threading.Condition()
 
     def __call__(self, request_id: int) -> None:
         with self._changed:
             self.ids.append(request_id)
+            self.threads.append(threading.current_thread())
             self._changed.notify_all()
 
     def all_of(self, promptlayer: Numbering) -> list[int]:
@@ -220,7 +222,8 @@ def test_promptlayer_gets_it_under_langchains_names(promptlayer: Numbering) -> N
     told = Told()
     handler = PromptLayerCallbackHandler(told, ["a"])
 
-    Anthropic(responses=["on its way"], callbacks=[handler]).invoke(QUESTION)
+    with promptlayer.changed:  # no answer before the call is over: an id that is known is told at once
+        Anthropic(responses=["on its way"], callbacks=[handler]).invoke(QUESTION)
 
     promptlayer.wait_for(1)
     assert promptlayer_patch.flush(PATIENCE_S)
@@ -230,6 +233,7 @@ def test_promptlayer_gets_it_under_langchains_names(promptlayer: Numbering) -> N
     assert body["tags"] == ["a"]
     assert body["request_response"][0]["content"] == "on its way"
     assert told.all_of(promptlayer) == sorted(promptlayer.by_id)
+    assert told.threads[0] is not threading.current_thread()
 
 
 def test_tools_functions_and_pictures_are_recorded(sink: MemoryExporter) -> None:

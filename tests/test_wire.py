@@ -209,7 +209,7 @@ def strictly(data: bytes) -> Any:
     def refuse(constant: str) -> None:
         raise AssertionError(f"{constant} is not JSON")
 
-    return json.loads(data.decode("utf-8"), parse_constant=refuse)
+    return json.loads(data.decode("ascii"), parse_constant=refuse)
 
 
 def sendable(value: Any) -> Any:
