@@ -86,6 +86,7 @@ class Backlog:
                     case Rejected():
                         self._rejected += 1
                 self._bytes -= parcel.size
+                parcel.is_done = True
                 outcomes.append((parcel, delivery))
         return outcomes
 
@@ -97,14 +98,17 @@ class Backlog:
                 self._put_off(parcel, None)
             self._in_flight = []
 
-    def give_up(self) -> list[Parcel]:
-        """Drop everything that is left."""
+    def give_up(self, parcels: Sequence[Parcel]) -> list[Parcel]:
+        """Drop those of the parcels that are left; which these were."""
         with self.lock:
-            left = self.everything()
-            self._queue.clear()
-            self._in_flight, self._waiting = [], []
+            left = [parcel for parcel in parcels if not parcel.is_done]
+            for parcel in left:
+                parcel.is_done = True
+                self._bytes -= parcel.size
             self._dropped += len(left)
-            self._bytes = 0
+            self._queue = deque(parcel for parcel in self._queue if not parcel.is_done)
+            self._waiting = [parcel for parcel in self._waiting if not parcel.is_done]
+            self._in_flight = [parcel for parcel in self._in_flight if not parcel.is_done]
             return left
 
     def call_back(self, *, everything: bool) -> None:
@@ -132,7 +136,8 @@ class Backlog:
 
     def everything(self) -> list[Parcel]:
         """All that is left, oldest first."""
-        return [*self._in_flight, *self._queue, *self._waiting]
+        with self.lock:
+            return [*self._in_flight, *self._queue, *self._waiting]
 
     def stats(self) -> Stats:
         with self.lock:

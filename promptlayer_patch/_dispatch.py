@@ -122,8 +122,7 @@ class Dispatch:
         )
 
     def _commit(self, timeout_s: float) -> bool:
-        self._worker.flush(max(timeout_s, _COMMIT_TIMEOUT_S))
-        return self._worker.end(0.0)
+        return self._worker.end(max(timeout_s, _COMMIT_TIMEOUT_S))
 
     def _left_queue(self, key: str, outcome: Outcome) -> None:
         if isinstance(outcome, Delivered):

@@ -142,6 +142,8 @@ class Parcel:
     load: Load | None = None
     attempts: int = 0
     due: float = 0.0
+    is_done: bool = False
+    """Delivered, rejected or given up."""
 
 
 def wait_before(attempt: int, after_s: object) -> float:

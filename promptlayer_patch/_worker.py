@@ -77,7 +77,9 @@ class Worker:
         self._idle = True
         self._urgent = False
         self._gave_up = False
-        self._all_done: list[threading.Event] = []
+        self._waits: list[_Wait] = []
+        self._delivering_here: set[int] = set()
+        """The threads of callers that deliver."""
 
     def put(self, cargo: Cargo, settle: Callable[[Outcome], None], *, may_start: bool) -> None:
         """Queue a finished call or an annotation; `settle` is told its outcome.
@@ -106,33 +108,24 @@ class Worker:
         self._wake(may_start=True)
 
     def flush(self, timeout_s: float) -> bool:
-        """Deliver everything now; false if `timeout_s` seconds were not enough."""
-        done = threading.Event()
-        with self._lock:
-            if not self._backlog.left():
-                return True
-            self._all_done.append(done)
-            self._backlog.call_back(everything=True)
-        self.urge()
-        if self._thread is None:
-            self._deliver_here(timeout_s)
-        else:
-            done.wait(min(timeout_s, threading.TIMEOUT_MAX))
-        return done.is_set() or not self._backlog.left()
+        """Deliver now what has been put so far; false if `timeout_s` seconds were not enough."""
+        return self._awaited(self._backlog.everything(), timeout_s)
 
     def end(self, timeout_s: float) -> bool:
         """The process ends: deliver what can be within `timeout_s` seconds and give up the rest.
 
-        What is put after this is still taken, for exit handlers that run later; call `end` again then.
-        False if there was a rest.
+        What is put after this is still taken, for exit handlers that run later and threads that call to the
+        last; call `end` again then. False if there was a rest.
         """
         with self._lock:
             self._ending = True
+            # What others put from now on is for their own `end` to give up.
+            parcels = self._backlog.everything()
         try:
-            self.flush(timeout_s)
+            self._awaited(parcels, timeout_s)
         except Exception as fault:
             report("delivering the rest", fault)
-        return self._give_up()
+        return self._give_up(parcels)
 
     def close(self, timeout_s: float) -> bool:
         """`end`, and take nothing more."""
@@ -205,11 +198,36 @@ class Worker:
         self._deliver_batch()
         return True
 
-    def _deliver_here(self, timeout_s: float) -> None:
-        """On the caller's thread: late at the end of the process no thread can be started any more."""
+    def _awaited(self, parcels: list[Parcel], timeout_s: float) -> bool:
+        """Deliver at once; whether these parcels are done within the time."""
         deadline = time.monotonic() + timeout_s
-        while self._backlog.queued() and time.monotonic() < deadline:
-            self._deliver_batch()
+        wait = _Wait(list(parcels))
+        with self._lock:
+            if wait.is_over():
+                return True
+            self._waits.append(wait)
+            self._backlog.call_back(everything=True)
+        self.urge()
+        if self._thread is None:
+            self._deliver_here(deadline)
+        if threading.get_ident() not in self._delivering_here:  # else it would wait for itself
+            wait.over.wait(min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX))
+        with self._lock:
+            if wait in self._waits:
+                self._waits.remove(wait)
+            return wait.is_over()
+
+    def _deliver_here(self, deadline: float) -> None:
+        """On the caller's thread: late at the end of the process no thread can be started any more."""
+        me = threading.get_ident()
+        if me in self._delivering_here:
+            return
+        self._delivering_here.add(me)
+        try:
+            while self._backlog.queued() and time.monotonic() < deadline:
+                self._deliver_batch()
+        finally:
+            self._delivering_here.discard(me)
 
     def _deliver_batch(self) -> None:
         try:
@@ -272,21 +290,25 @@ class Worker:
         for parcel, outcome in outcomes:
             parcel.settle(outcome)
         if last_try and all(isinstance(delivery, TryLater) for delivery in deliveries):
-            self._give_up()
-        with self._lock:
-            waiting = [] if self._backlog.left() else self._all_done
-            self._all_done = [done for done in self._all_done if done not in waiting]
-        for done in waiting:
-            done.set()
+            self._give_up(self._backlog.everything())
+        self._end_waits()
 
-    def _give_up(self) -> bool:
-        """Drop what is left; whether nothing ever was, since this is the end."""
-        left = self._backlog.give_up()
+    def _end_waits(self) -> None:
+        with self._lock:
+            over = [wait for wait in self._waits if wait.is_over()]
+            self._waits = [wait for wait in self._waits if wait not in over]
+        for wait in over:
+            wait.over.set()
+
+    def _give_up(self, parcels: Sequence[Parcel]) -> bool:
+        """Drop what is left of these; whether nothing ever was, since this is the end."""
+        left = self._backlog.give_up(parcels)
         if left:
             self._gave_up = True
             log.warning("%d records were not delivered: %s", len(left), _ENDED)
         for parcel in left:
             parcel.settle(Rejected(_ENDED))
+        self._end_waits()
         return not self._gave_up
 
     def _in_forked_child(self) -> None:
@@ -296,6 +318,20 @@ class Worker:
         self._lane.forget()
         for parcel in theirs:
             parcel.settle(FORKED)
+
+
+class _Wait:
+    """Until some parcels are done. Two are never equal, whatever they wait for."""
+
+    def __init__(self, parcels: list[Parcel]) -> None:
+        self.over = threading.Event()
+        self._left = parcels
+
+    def is_over(self) -> bool:
+        """Looks at each parcel once it is done, so that asking after every batch costs little."""
+        while self._left and self._left[-1].is_done:
+            self._left.pop()
+        return not self._left
 
 
 def _requests_first(batch: Sequence[Parcel]) -> list[Sequence[Parcel]]:

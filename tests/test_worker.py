@@ -27,7 +27,7 @@ from promptlayer_patch._lane import Lane
 from promptlayer_patch._parcels import wait_before
 from promptlayer_patch._worker import Worker
 from promptlayer_patch.errors import RequestIdUnavailable
-from promptlayer_patch.records import Delivered, Delivery, Rejected, TryLater
+from promptlayer_patch.records import Delivered, Delivery, Outcome, Rejected, TryLater
 from tests.support.fake_promptlayer import PATIENCE_S, Held, Numbering
 from tests.support.programs import FORKS, ROOT, printed, run_program
 
@@ -65,13 +65,14 @@ class Desk:
     def put(
         self, count: int = 1, *, size: int = 1000, name: str | None = None, may_start: bool = True
     ) -> list[Receipt]:
-        first = len(self.receipts)
+        first, made = len(self.receipts), []
         for at in range(first, first + count):
             receipt = Receipt(self.worker.urge)
+            made.append(receipt)
             self.receipts.append(receipt)
             call: Any = Finished(name or f"call {at}", receipt.record_id, size)
             self.worker.put(call, receipt.settle, may_start=may_start)
-        return self.receipts[first:]
+        return made
 
     @property
     def names(self) -> list[str]:
@@ -704,6 +705,23 @@ def test_close_while_others_put_leaves_no_record_without_an_outcome(
     assert all(receipt.done for receipt in desk.receipts)
     assert (desk.stats.queued, desk.stats.recorded) == (0, 400)
     assert balances(desk.stats)
+
+
+def test_an_end_gives_up_nothing_that_others_put_meanwhile(desks: Desks) -> None:
+    """Threads that call to the last each see their own call through, as `Pipeline.put` has them do."""
+    desk = desks()
+
+    def calls_and_ends(_: int) -> list[Outcome | None]:
+        own: list[Receipt] = []
+        for _ in range(300):
+            own += desk.put()
+            desk.worker.end(PATIENCE_S)
+        return [receipt.outcome_at(0) for receipt in own]
+
+    with ThreadPoolExecutor(4) as pool:
+        outcomes = [one for own in pool.map(calls_and_ends, range(4)) for one in own]
+    assert [one for one in outcomes if not isinstance(one, Delivered)] == []
+    assert desk.stats.delivered == desk.stats.recorded == 1200
 
 
 def test_close_while_the_thread_is_being_started(desks: Desks, monkeypatch: pytest.MonkeyPatch) -> None:
