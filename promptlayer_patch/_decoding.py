@@ -15,7 +15,7 @@ from typing import Any
 
 from promptlayer_patch._call import Call, header
 from promptlayer_patch._folding import Folded, fold_stream, parse_events
-from promptlayer_patch.records import Ending, Failure, Record
+from promptlayer_patch.records import Bodies, Ending, Failure, Record
 
 _KEYS = re.compile(r"\b(?:sk|pl|rk)[-_][A-Za-z0-9_*-]{12,}|(?<=Bearer )[A-Za-z0-9._-]{12,}")
 """API keys, as providers quote them in error messages."""
@@ -28,7 +28,8 @@ def record_of(call: Call) -> Record:
     """Everything `call` kept, decoded. What cannot be decoded is kept as text, so no data makes it fail."""
     body = _body(call)
     folded = fold_stream(body) if body is not None and _is_event_stream(call, body) else None
-    response = folded.response if folded else _response(call, body)
+    response, answered = (folded.response, None) if folded else _response(call, body)
+    request, asked = _request(call)
     client, provider = _client(call.client_type)
     ending, failure = _verdict(call, folded, response)
     if ending is Ending.ABANDONED and body is not None and folded is not None and _ends_unreadable(body):
@@ -37,13 +38,13 @@ def record_of(call: Call) -> Record:
             Ending.PROVIDER_ERROR,
             Failure("JSONDecodeError", "an event of the stream is no JSON"),
         )
-    return Record(
+    record = Record(
         id=call.receipt.record_id,
         function_name=call.name,
         client=client,
         provider=provider,
         endpoint=_endpoint(call.url),
-        request=_request(call),
+        request=request,
         response=response,
         streamed=folded is not None or (call.streaming and "event-stream" in call.content_type),
         started_at=call.started_at,
@@ -61,6 +62,9 @@ def record_of(call: Call) -> Record:
         sdk_version=getattr(sys.modules.get("openai._version"), "__version__", None),
         shortened_from=call.left_out + call.size if call.left_out else None,
     )
+    # Frozen for all others; here it has not been handed out yet.
+    object.__setattr__(record, "bodies", Bodies(asked, answered))
+    return record
 
 
 def _body(call: Call) -> bytes | None:
@@ -89,30 +93,39 @@ def _is_event_stream(call: Call, body: bytes) -> bool:
     return "event-stream" in call.content_type or body[:64].lstrip().startswith((b"data:", b"event:"))
 
 
-def _response(call: Call, body: bytes | None) -> Any:
+def _response(call: Call, body: bytes | None) -> tuple[Any, bytes | None]:
+    """The response and, where that is what it was decoded from, its JSON."""
     if call.result is not None:
-        return _dumped(call.result)
+        return _dumped(call.result), None
     if body is None:
         if not call.output_size or call.left_out:
-            return None
-        return {"content_type": call.content_type, "bytes": call.output_size}
-    data = _decoded(body)
-    if not call.keeps_base64:
-        _decode_vectors(data)
-    return data
+            return None, None
+        return {"content_type": call.content_type, "bytes": call.output_size}, None
+    data, as_json = _decoded(body)
+    if not call.keeps_base64 and _decode_vectors(data):
+        as_json = None
+    return data, as_json
 
 
-def _decoded(body: bytes) -> Any:
+def _decoded(body: bytes) -> tuple[Any, bytes | None]:
     if not body:
-        return None
+        return None, None
     try:
-        return json.loads(body)
+        return json.loads(body.decode()), body
     except (ValueError, RecursionError):
-        return body.decode("utf-8", "replace")
+        pass
+    try:
+        return json.loads(body), None  # in another encoding
+    except (ValueError, RecursionError):
+        return body.decode("utf-8", "replace"), None
 
 
-def _decode_vectors(data: Any) -> None:
-    """Give embeddings as floats, as the client returns them; it asks for base64 on its own account."""
+def _decode_vectors(data: Any) -> bool:
+    """Give embeddings as floats, as the client returns them; it asks for base64 on its own account.
+
+    Whether there were any.
+    """
+    found = False
     items = data.get("data") if isinstance(data, dict) else None
     for item in items if isinstance(items, list) else ():
         if isinstance(item, dict) and isinstance(item.get("embedding"), str):
@@ -124,6 +137,8 @@ def _decode_vectors(data: Any) -> None:
             if sys.byteorder == "big":
                 floats.byteswap()
             item["embedding"] = floats.tolist()
+            found = True
+    return found
 
 
 def _dumped(result: Any) -> Any:
@@ -138,17 +153,18 @@ def _dumped(result: Any) -> Any:
     return result if isinstance(result, (str, dict, list)) else None
 
 
-def _request(call: Call) -> dict[str, Any]:
+def _request(call: Call) -> tuple[dict[str, Any], bytes | None]:
+    """The request and, where that is what it was decoded from, its JSON."""
     if call.request_body is not None:
-        data = _decoded(call.request_body)
-        return data if isinstance(data, dict) else {"body": data}
+        data, as_json = _decoded(call.request_body)
+        return (data, as_json) if isinstance(data, dict) else ({"body": data}, None)
     fields = call.fields if isinstance(call.fields, Mapping) else {}
     request = {key: value for key, value in fields.items() if type(value).__name__ not in _LEFT_OUT}
     for field, name, kind, size in call.files:
         file = {"name": name, "type": kind or mimetypes.guess_type(name or "")[0], "bytes": size}
         plain = field.removesuffix("[]")
         request[plain] = [*request[plain], file] if isinstance(request.get(plain), list) else file
-    return request
+    return request, None
 
 
 def _verdict(call: Call, folded: Folded | None, response: Any) -> tuple[Ending, Failure | None]:

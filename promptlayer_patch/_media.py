@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptlayer_patch._imports import importing
-from promptlayer_patch._rewriting import rewritten
+from promptlayer_patch._rewriting import BODIES, rewritten
+from promptlayer_patch._screening import longest
 from promptlayer_patch.records import Record
 
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+(?:;[\w=.+-]+)*?);base64,([A-Za-z0-9+/_-]{16,}={0,2})")
@@ -27,6 +28,9 @@ def with_digests(record: Record, limit: int) -> Record:
     The digest is that of the decoded bytes. The same record if it has none.
     """
     shortest = limit * 4 // 3
+    parts = [part for part in BODIES if longest(record, part) > shortest]
+    if not parts:
+        return record
 
     def text(value: str) -> str:
         if len(value) <= shortest:
@@ -46,7 +50,7 @@ def with_digests(record: Record, limit: int) -> Record:
             return value
         return _raw(value, limit, beside.get("format") or beside.get("output_format"))
 
-    return rewritten(record, text, entry, metadata=False)
+    return rewritten(record, text, entry, parts=parts)
 
 
 def _url(found: re.Match[str], limit: int) -> str:

@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 from promptlayer_patch._guard import report
 from promptlayer_patch._rewriting import DEPTH, Walk, emptied, is_same, rewritten, said, under, with_changes
+from promptlayer_patch._screening import suspects
 from promptlayer_patch._secrets import scrubbed
 from promptlayer_patch.errors import InvalidArgument
 from promptlayer_patch.records import Failure, Record
@@ -121,7 +122,9 @@ def redacted(record: Record, rules: Sequence[Rule]) -> Record:
     """
     try:
         # Before the rules, which could cut a key into pieces that no longer look like one.
-        record = scrubbed(record)
+        record = scrubbed(record, suspects(record))
+        if rules and record.bodies is not None:
+            record = replace(record)  # a rule of the user's may change the data where they are
         for rule in rules:
             record = _applied(record, rule)
         return record

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, TypeAlias
 
@@ -11,6 +11,9 @@ from promptlayer_patch.records import Failure, Record
 DEPTH = 64
 """Deeper than this nobody looks, and nothing is recorded."""
 PLAIN = frozenset({int, float, bool, type(None)})
+BODIES = ("request", "response")
+CONTENT = (*BODIES, "metadata")
+"""The parts of a record that hold what was said."""
 
 Entry: TypeAlias = Callable[[Any, Any, Mapping[Any, Any]], Any]
 """Of a key, its value and the mapping they stand in: the value, or what takes its place."""
@@ -67,16 +70,14 @@ def rewritten(
     text: Callable[[str], str],
     entry: Entry | None = None,
     *,
-    metadata: bool = True,
+    parts: Iterable[str] = CONTENT,
     message: bool = False,
 ) -> Record:
-    """`record` with each string of its request and response passed through `text`, each entry of a mapping
-    through `entry`; on demand its metadata and the message of its error too. The same where nothing changed.
+    """`record` with each string of the named parts passed through `text`, each entry of a mapping through
+    `entry`; on demand the message of its error too. The same where nothing changed.
     """
     walk = Walk(text, entry)
-    new = {"request": walk.of(record.request), "response": walk.of(record.response)}
-    if metadata:
-        new["metadata"] = walk.of(record.metadata)
+    new = {part: walk.of(getattr(record, part)) for part in parts}
     if message and record.error is not None:
         new["error"] = said(record.error, text(record.error.message))
     return with_changes(record, new)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Any
 
 from promptlayer_patch._imports import importing
-from promptlayer_patch._rewriting import Walk, rewritten, under
+from promptlayer_patch._rewriting import CONTENT, Walk, rewritten, under
 from promptlayer_patch.records import Record
 
 _SECRET = "***"
@@ -16,9 +16,9 @@ _MANY = {"eyJ": 500, "-----BEGIN": 200}
 """Beginnings of long secrets in one text that are looked at; `re` holds up the whole process meanwhile."""
 
 
-def scrubbed(record: Record) -> Record:
-    """`record` without secrets in its request, response, metadata, tags and error."""
-    record = rewritten(record, _clean, _NAMED_SECRET, message=True)
+def scrubbed(record: Record, parts: Iterable[str] = CONTENT) -> Record:
+    """`record` without secrets in the parts of its content that are named, in its tags and in its error."""
+    record = rewritten(record, _clean, _NAMED_SECRET, parts=parts, message=True)
     tags = tuple(_clean(tag) for tag in record.tags)
     return record if tags == record.tags else replace(record, tags=tags)
 
@@ -70,9 +70,10 @@ _NAMES = (
     *("apikey", "api-key", "x-api-key", "authorization", "proxy-authorization"),
     *("access-token", "refresh-token", "client-secret"),
 )
-_SPELLED = sorted({*_NAMES, *(name.replace("-", "_") for name in _NAMES)})
-_NAMED_SECRET = under({*_SPELLED}, _SECRET, (str, bytes))
-_QUOTED = "|".join(rf'(?<=(?i:{name})")|(?<=(?i:{name})\\")' for name in _SPELLED)
+SPELLED = tuple(sorted({*_NAMES, *(name.replace("-", "_") for name in _NAMES)}))
+"""Keys under which there is a secret, whatever it looks like; in small letters."""
+_NAMED_SECRET = under({*SPELLED}, _SECRET, (str, bytes))
+_QUOTED = "|".join(rf'(?<=(?i:{name})")|(?<=(?i:{name})\\")' for name in SPELLED)
 
 # A hyphenated word of prose has no long run of letters and digits, and few digits.
 _DASHED = (

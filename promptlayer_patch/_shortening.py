@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
+from promptlayer_patch._screening import is_small
 from promptlayer_patch.records import Record
 
 _DEPTH = 64
@@ -22,8 +23,7 @@ def shortened(record: Record, limit: int) -> Record:
     The largest texts are cut first, then the longest lists; names of models never. Each cut tells what was
     there, and `shortened_from` how many bytes it all was.
     """
-    size = content_size(record)
-    if size <= limit:
+    if is_small(record, limit) or (size := content_size(record)) <= limit:
         return record
     # As a copy: what cannot be encoded as it is has another size once it can be.
     whole = {"request": record.request, "response": record.response, "metadata": record.metadata}

@@ -66,6 +66,14 @@ class Failure:
     """HTTP status of the failing response, where there was one."""
 
 
+@dataclass(frozen=True, slots=True)
+class Bodies:
+    """The JSON that a record's request and response were decoded from, where they were: UTF-8."""
+
+    request: bytes | None = None
+    response: bytes | None = None
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Record:
     """One finished API request: what was sent, what came back, when, and how it ended."""
@@ -110,6 +118,8 @@ class Record:
     sdk_version: str | None = None
     shortened_from: int | None = None
     """Bytes of request, response and metadata before they were shortened; `None` if they are whole."""
+    bodies: Bodies | None = field(default=None, init=False, repr=False, compare=False)
+    """Ours: a copy with changes (`dataclasses.replace`) has none."""
 
     @property
     def model(self) -> str | None:
