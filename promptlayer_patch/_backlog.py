@@ -49,7 +49,7 @@ class Backlog:
 
     def _has_room_for(self, parcel: Parcel) -> bool:
         """Whether it fits, be it without the largest parts of its content."""
-        if self.left() >= self._max_records:
+        if len(self._queue) + len(self._waiting) + len(self._in_flight) >= self._max_records:
             return False
         while self._bytes + parcel.size > self._max_bytes:
             if not parcel.cargo.lighten():

@@ -9,14 +9,17 @@ from __future__ import annotations
 import os
 import sys
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextvars import ContextVar
+from functools import lru_cache
 from typing import Any
 
 from promptlayer_patch.annotations import PromptLink
 from promptlayer_patch.records import Ending, Failure, Receipt, Rejected
 
 _NOT_IN_THE_BODY = frozenset({"extra_headers", "extra_query", "extra_body", "timeout"})
+
+_NOTHING: Mapping[str, str] = {}
 
 LOST = Rejected("lost to a fault of promptlayer_patch, see its log")
 FORKED = Rejected("the call belongs to the process this one was forked from")
@@ -28,48 +31,38 @@ CURRENT: ContextVar[Call | None] = ContextVar("promptlayer_patch_call", default=
 class Call:
     """One call of a create method, from its start until its ending."""
 
-    __slots__ = (
-        "attempts",
-        "body",
-        "chunks",
-        "claimed",
-        "client_type",
-        "content_type",
-        "ended",
-        "ending",
-        "failure",
-        "fields",
-        "files",
-        "group_id",
-        "headers",
-        "in_finalizer",
-        "keeps_base64",
-        "kind",
-        "left_out",
-        "metadata",
-        "name",
-        "options",
-        "outer_error",
-        "output_size",
-        "passed",
-        "pid",
-        "prompt",
-        "raw_encoded",
-        "receipt",
-        "request_body",
-        "result",
-        "sampled",
-        "shared",
-        "sink",
-        "stamps",
-        "started",
-        "started_at",
-        "status",
-        "streaming",
-        "tags",
-        "unsettled",
-        "url",
-    )
+    # Defaults of the class, not set anew for each call: most calls need few of them.
+    group_id: int | None = None
+    prompt: PromptLink | None = None
+    claimed = False
+    sampled = True
+    shared = False
+    left_out = 0
+    streaming = False
+    raw_encoded = False
+    in_finalizer = False
+    keeps_base64 = False
+    client_type: type | None = None
+    options: Any = None
+    passed: Mapping[str, Any] | None = None
+    url: Any = None
+    headers: Any = None
+    request_body: bytes | None = None
+    fields: Any = None
+    files: Sequence[tuple[str, str | None, str | None, int | None]] = ()
+    body: bytes | None = None
+    chunks: list[bytes]
+    output_size = 0
+    stamps: list[float]
+    result: Any = None
+    content_type = ""
+    status: int | None = None
+    attempts = 0
+    ending = Ending.COMPLETE
+    failure: Failure | None = None
+    ended = 0.0
+    outer_error: tuple[int, type] | None = None
+    """An exception that was being handled before the call began: it says nothing about the call."""
 
     def __init__(
         self,
@@ -78,46 +71,19 @@ class Call:
         sink: Callable[[Call], None],
         receipt: Receipt,
         tags: tuple[str, ...] = (),
-        metadata: Mapping[str, str] | None = None,
+        metadata: Mapping[str, str] = _NOTHING,
     ) -> None:
         self.name = name
         self.kind = kind
         self.sink = sink
         self.receipt = receipt
         self.tags = tags
-        self.metadata = metadata or {}
-        self.group_id: int | None = None
-        self.prompt: PromptLink | None = None
-        self.claimed = False
-        self.sampled = True
-        self.shared = False
-        self.left_out = 0
-        self.streaming = False
-        self.raw_encoded = False
-        self.in_finalizer = False
-        self.keeps_base64 = False
-        self.client_type: type | None = None
-        self.options: Any = None
-        self.passed: Mapping[str, Any] | None = None
-        self.url: Any = None
-        self.headers: Any = None
-        self.request_body: bytes | None = None
-        self.fields: Any = None
-        self.files: list[tuple[str, str | None, str | None, int | None]] = []
-        self.body: bytes | None = None
-        self.chunks: list[bytes] = []
-        self.output_size = 0
-        self.stamps: list[float] = []
-        self.result: Any = None
-        self.content_type = ""
-        self.status: int | None = None
-        self.attempts = 0
-        self.ending = Ending.COMPLETE
-        self.failure: Failure | None = None
-        self.ended = 0.0
-        # An exception that was being handled before the call began says nothing about the call.
+        self.metadata = metadata
+        self.chunks = []
+        self.stamps = []
         error = sys.exc_info()[1]
-        self.outer_error = None if error is None else (id(error), type(error))
+        if error is not None:
+            self.outer_error = id(error), type(error)
         self.pid = os.getpid()
         self.unsettled = [True]
         self.started_at = time.time()
@@ -150,7 +116,8 @@ class Call:
         self.headers = response.headers
         self.content_type = header(response.headers, "content-type")
         self.status = response.status_code
-        self._keep_fields()
+        if self.request_body is None:
+            self._keep_fields()
 
     def keep_body(self, body: bytes) -> None:
         self.output_size = len(body)
@@ -319,6 +286,7 @@ def _size(content: Any) -> int | None:
         return None  # a pipe or a file-like object that cannot say
 
 
+@lru_cache(64)
 def is_text(content_type: str) -> bool:
     """Whether a body of this type is kept; of anything else only the size is."""
     return not content_type or any(part in content_type for part in ("event-stream", "json", "text/"))

@@ -25,7 +25,7 @@ from promptlayer_patch._call_options import (
     options_in,
     with_id,
 )
-from promptlayer_patch._following import follow
+from promptlayer_patch._following import accompany, follow
 from promptlayer_patch._guard import report
 from promptlayer_patch._keeping import keep, named_by_helper
 from promptlayer_patch._sampling import Sampler, takes
@@ -109,7 +109,7 @@ class Capture:
             wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
         ) -> Any:
             try:
-                recording = self._records_here()
+                recording = self.active and (not self._only_asked or _scope.asked())
             except Exception as fault:
                 report("looking for a scope", fault)
                 recording = False
@@ -196,17 +196,15 @@ class Capture:
             return wrapped(*args, **kwargs)
         call, ends = None, False
         try:
-            if instance is None:  # called as a plain function by another tool
-                instance, *args_of_it = args
-            else:
-                args_of_it = list(args)
-            options = args_of_it[1] if len(args_of_it) > 1 else kwargs["options"]
-            call, ends = self._departing(instance, options)
+            # With the instance in front where another tool calls it as a plain function.
+            given = args if instance is not None else args[1:]
+            options = given[1] if len(given) > 1 else kwargs["options"]
+            call, ends = self._departing(args[0] if instance is None else instance, options)
         except Exception as fault:
             report("following a request", fault)
         if call is None:
             return wrapped(*args, **kwargs)
-        return follow(call, wrapped, args, kwargs, ends=ends)
+        return follow(call, wrapped, args, kwargs) if ends else accompany(call, wrapped, args, kwargs)
 
     def around_attempt(
         self, wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -216,7 +214,7 @@ class Capture:
         if self.active:
             try:
                 call = CURRENT.get()
-                if call is not None and call.open:
+                if call is not None and call.unsettled:
                     call.attempt(request)
             except Exception as fault:
                 report("keeping a request", fault)
@@ -236,29 +234,36 @@ class Capture:
     def _begin(
         self, name: str, kind: Kind, resource: Any, kwargs: dict[str, Any], extra: tuple[str, ...]
     ) -> Call | None:
-        if _scope.suppressed():
+        plain = _scope.none_holds()
+        if not plain and _scope.suppressed():
             return None
-        helper = named_by_helper(kwargs.get("extra_headers"))
+        helper = named_by_helper(kwargs["extra_headers"]) if "extra_headers" in kwargs else None
         current = CURRENT.get()
         if current is not None and not current.claimed:
             if current.name == helper:
                 return None  # the helper itself is followed already: early `parse` calls `create`
             if current.name == name and _same(current.passed, kwargs):
                 return None  # we are wrapped twice, around a plain function of another tool
-        call = self._open(helper or name, kind, extra)
+        call = self._open(helper or name, kind, extra, plain=plain)
         call.passed = kwargs
-        call.sampled = self._sampler == 1.0 or takes(self._sampler, call.name, kwargs)
-        call.keeps_base64 = kwargs.get("encoding_format") == "base64"
+        if self._sampler != 1.0:
+            call.sampled = takes(self._sampler, call.name, kwargs)
+        if "encoding_format" in kwargs:
+            call.keeps_base64 = kwargs["encoding_format"] == "base64"
         if not self.tapped:
             call.untapped(getattr(resource, "_client", None), kwargs)
         return call
 
-    def _open(self, name: str, kind: Kind, extra: tuple[str, ...] = ()) -> Call:
-        tags, metadata = _scope.merged(self._tags, self._metadata, extra)
-        name, receipt = _scope.announced() or (name, Receipt(self._urge))
-        call = Call(name, kind, self._sink, receipt, tags, metadata)
-        call.group_id, call.prompt = _scope.linked()
-        _scope.hand_out(receipt)
+    def _open(self, name: str, kind: Kind, extra: tuple[str, ...] = (), *, plain: bool = False) -> Call:
+        """A call that begins now; `plain` if no scope holds for it."""
+        if plain and not extra:
+            call = Call(name, kind, self._sink, Receipt(self._urge), self._tags, self._metadata)
+        else:
+            tags, metadata = _scope.merged(self._tags, self._metadata, extra)
+            name, receipt = _scope.announced() or (name, Receipt(self._urge))
+            call = Call(name, kind, self._sink, receipt, tags, metadata)
+            call.group_id, call.prompt = _scope.linked()
+            _scope.hand_out(receipt)
         if self._begins is not None:
             self._begins(call)
         return call
@@ -280,7 +285,7 @@ class Capture:
             return self._open_for(client, options), True
         if current.options is options:
             return None, False  # the same request once more, through a client that calls its base class
-        if self._is_of(current, client, options) and current.claim(client, options):
+        if not current.claimed and self._is_of(current, client, options) and current.claim(client, options):
             # The wrapper above ends it; only a failure is noticed here, where nobody can have caught it.
             return current, False
         return self._open_for(client, options) or NOBODY, True
@@ -303,8 +308,9 @@ class Capture:
                 if not call.streaming:
                     call.backdate(response)
                     call.finish(Ending.COMPLETE)
-        elif call.open:
-            call.claim(client, options)
+        elif call.unsettled:
+            if not call.claimed:
+                call.claim(client, options)
             keep(call, response, kwargs)
 
 

@@ -6,7 +6,7 @@ import dataclasses
 import json
 import re
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, TypeGuard
 
 from promptlayer_patch.annotations import Annotation, GroupLink, MetadataUpdate, PromptLink, Score
 from promptlayer_patch.records import Bodies, Ending, Failure, Record
@@ -36,7 +36,7 @@ def encoded(load: Record | Annotation) -> bytes:
     )
 
 
-def _is_canonical(body: bytes | None) -> bool:
+def _is_canonical(body: bytes | None) -> TypeGuard[bytes]:
     """Whether texts and lists in a body are written as they are written here.
 
     One that is not is no less right, but what it has in common with others would not be found in it.

@@ -14,15 +14,8 @@ from promptlayer_patch._unawaited import Unawaited, standing_for
 from promptlayer_patch.records import Ending
 
 
-def follow(
-    call: Call,
-    wrapped: Callable[..., Any],
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    *,
-    ends: bool = True,
-) -> Any:
-    """Make the call, and notice how it goes; with `ends` its return is the end of it."""
+def follow(call: Call, wrapped: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Make the call, and notice how it goes; its return is the end of it."""
     unawaited = None
     try:
         # Made before the client's coroutine, so that a collection finalises it first.
@@ -33,42 +26,58 @@ def follow(
     try:
         result = wrapped(*args, **kwargs)
     except BaseException as error:
-        try:
-            call.fail(error)
-        except Exception as fault:
-            report("recording a failed call", fault)
+        _failed(call, error)
         raise
     finally:
         CURRENT.reset(token)
     if isinstance(result, CoroutineType):
         try:
-            return standing_for(result, unawaited, _follow_async, call, ends)
+            return standing_for(result, unawaited, _follow_async, call)
         except Exception as fault:
             report("following a coroutine", fault)
             return result
     try:
-        if ends:
-            _returned(call, result)
+        _returned(call, result)
     except Exception as fault:
         report("recording a call", fault)
     return result
 
 
-async def _follow_async(unawaited: Unawaited, call: Call, ends: bool) -> Any:
+def accompany(call: Call, wrapped: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Make the request of a call that is followed already; nobody can have caught a failure yet."""
+    try:
+        result = wrapped(*args, **kwargs)
+    except BaseException as error:
+        _failed(call, error)
+        raise
+    if isinstance(result, CoroutineType):
+        try:
+            return standing_for(result, Unawaited(None, call), _accompany_async, call)
+        except Exception as fault:
+            report("following a coroutine", fault)
+    return result
+
+
+async def _accompany_async(unawaited: Unawaited, call: Call) -> Any:
     coroutine, unawaited.coroutine = unawaited.coroutine, None
     try:
-        if ends:
-            call.start()
+        return await coroutine
+    except BaseException as error:
+        _failed(call, error)
+        raise
+
+
+async def _follow_async(unawaited: Unawaited, call: Call) -> Any:
+    coroutine, unawaited.coroutine = unawaited.coroutine, None
+    try:
+        call.start()
     except Exception as fault:
         report("timing a call", fault)
     token = CURRENT.set(call)
     try:
         result = await coroutine
     except BaseException as error:
-        try:
-            call.fail(error)
-        except Exception as fault:
-            report("recording a failed call", fault)
+        _failed(call, error)
         raise
     finally:
         try:
@@ -76,15 +85,21 @@ async def _follow_async(unawaited: Unawaited, call: Call, ends: bool) -> Any:
         except ValueError:
             pass  # closed from another context, which has no use for the value either
     try:
-        if ends:
-            _returned(call, result)
+        _returned(call, result)
     except Exception as fault:
         report("recording a call", fault)
     return result
 
 
+def _failed(call: Call, error: BaseException) -> None:
+    try:
+        call.fail(error)
+    except Exception as fault:
+        report("recording a failed call", fault)
+
+
 def _returned(call: Call, result: Any) -> None:
-    if not call.open and not call.streaming:
+    if not (call.unsettled or call.streaming):
         return  # nobody's, or failed already beneath a tool that tried again
     remember(result, call.receipt)
     if call.streaming:

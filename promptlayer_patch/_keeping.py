@@ -44,7 +44,7 @@ def keep_result(call: Call, result: Any) -> None:
 
 def _is_left_unread(kwargs: Mapping[str, Any]) -> bool:
     """Whether the application reads the body itself, even where a fake transport already holds it."""
+    if kwargs.get("stream"):
+        return True
     headers = getattr(kwargs.get("options"), "headers", None)
-    return bool(kwargs.get("stream")) or (
-        isinstance(headers, Mapping) and headers.get(RAW_HEADER) == "stream"
-    )
+    return isinstance(headers, Mapping) and headers.get(RAW_HEADER) == "stream"

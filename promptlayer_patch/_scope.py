@@ -187,6 +187,11 @@ def announced() -> tuple[str, Receipt] | None:
     return None
 
 
+def none_holds() -> bool:
+    """Whether there is no scope at all for a call that begins here, as in most programs."""
+    return not (_open.get() or finders)
+
+
 def asked() -> bool:
     """Whether an open scope asks for recording."""
     return any(one._asks for one in _holding())

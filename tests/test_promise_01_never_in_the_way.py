@@ -226,6 +226,7 @@ NOT_REACHED = {
     ),
     "names a method that is pickled or copied, which has nothing to do with calling it": (
         "_patching._Bound.*",
+        "_patching._CreateType.*",
     ),
     "runs once, when this package or openai is imported": (
         "_arrival.Arrival.__init__",
