@@ -76,7 +76,7 @@ screenshots: $(VENV)/.test
 	$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
 bench: $(VENV)/.core
-	$(BIN)/python benchmarks/overhead.py $(ARGS)
+	$(BIN)/python -m benchmarks.overhead $(ARGS)
 
 bench-dashboard: $(VENV)/.test
 	$(BIN)/python benchmarks/dashboard.py $(ARGS)

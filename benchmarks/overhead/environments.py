@@ -1,0 +1,50 @@
+"""Environments: one for each set of packages, kept from run to run, and made anew when the set changes."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import venv
+from pathlib import Path
+
+from benchmarks.overhead.variants import PACKAGES, Variant
+
+ROOT = Path(__file__).resolve().parents[2]
+KEPT = ROOT / "benchmarks" / ".environments"
+_PIP = ("-m", "pip", "-q", "--disable-pip-version-check")
+
+
+def python_of(name: str) -> Path | None:
+    """The interpreter of an environment, made if need be; none if its packages cannot be installed."""
+    folder = KEPT / name
+    python = folder / ("Scripts/python.exe" if sys.platform == "win32" else "bin/python")
+    made = folder / "made.json"
+    wanted = json.dumps([sys.version, *PACKAGES[name]])
+    if made.exists() and made.read_text() == wanted:
+        return python
+    print(f"installing {' '.join(PACKAGES[name])}", file=sys.stderr)
+    venv.create(folder, clear=True, with_pip=True)
+    command = [str(python), *_PIP, "install", "--use-pep517", *PACKAGES[name]]
+    done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        print(f"SKIPPED, cannot be installed: {name}\n{done.stderr[-2000:]}", file=sys.stderr)
+        return None
+    made.write_text(wanted)
+    return python
+
+
+def variables_of(variant: Variant, url: str, folder: Path) -> dict[str, str]:
+    """What the process of a variant has in its environment: nothing of this machine's own set-up."""
+    inherited = os.environ.items()  # noqa: TID251  a program needs the rest of it
+    prefixes = ("PROMPTLAYER_", "OPENAI_", "OTEL_", "LANGFUSE_", "BRAINTRUST_", "OPIK_", "LOGFIRE_", "PYTHON")
+    return {
+        **{name: value for name, value in inherited if not name.startswith(prefixes)},
+        **{name: value.format(url=url) for name, value in variant.variables.items()},
+        "PROMPTLAYER_OUTBOX_DIR": str(folder / "outbox"),
+        "HOME": str(folder),
+        # The order of sets and dicts, and so their speed, is the same everywhere.
+        "PYTHONHASHSEED": "0",
+        "NO_PROXY": "127.0.0.1",
+    }
