@@ -150,13 +150,14 @@ class Caller:
         return block
 
     def _each(self, block: Block, create: Callable[..., Any], many: list[dict[str, Any]]) -> None:
-        clock = time.perf_counter_ns
-        times = []
+        clock, cpu_clock = time.perf_counter_ns, time.thread_time_ns
         for options in many:
+            cpu_began = cpu_clock()
             began = clock()
             create(**options)
-            times.append(clock() - began)
-        block.times["call"] = list(map(float, times))
+            ended = clock()
+            block.add("cpu", cpu_clock() - cpu_began)
+            block.add("call", ended - began)
 
     def _chats(self, block: Block, calls: int, first: int, size: int) -> None:
         self._each(block, self._client.chat.completions.create, chats(calls, first, size))
@@ -177,9 +178,10 @@ class Caller:
     def _crowds(self, block: Block, calls: int, first: int) -> None:
         many = chats(calls, first, 1_000)
         for at in range(0, calls, CROWD):
-            began = time.perf_counter_ns()
+            cpu_began, began = time.thread_time_ns(), time.perf_counter_ns()
             self._loop.run_until_complete(self._crowd(many[at : at + CROWD]))
             block.add("call", (time.perf_counter_ns() - began) / CROWD)
+            block.add("cpu", (time.thread_time_ns() - cpu_began) / CROWD)
 
     async def _crowd(self, many: list[dict[str, Any]]) -> None:
         await asyncio.gather(*(self._async_client.chat.completions.create(**options) for options in many))
@@ -187,6 +189,7 @@ class Caller:
     def _streams(self, block: Block, calls: int, first: int) -> None:
         clock = time.perf_counter_ns
         for options in chats(calls, first, 1_000):
+            cpu_began = time.thread_time_ns()
             began = clock()
             chunks = iter(self._client.chat.completions.create(**options, stream=True))
             next(chunks)
@@ -201,6 +204,7 @@ class Caller:
             block.add("chunk", (at_last - at_first) / (CHUNKS - 1))
             block.add("end", ended - at_last)
             block.add("call", ended - began)
+            block.add("cpu", time.thread_time_ns() - cpu_began)
 
 
 def chats(calls: int, first: int, size: int) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ import sys
 import venv
 from pathlib import Path
 
-from benchmarks.overhead.variants import PACKAGES, Variant
+from benchmarks.overhead.variants import PACKAGES, Role, Variant
 
 ROOT = Path(__file__).resolve().parents[2]
 KEPT = ROOT / "benchmarks" / ".environments"
@@ -48,3 +48,32 @@ def variables_of(variant: Variant, url: str, folder: Path) -> dict[str, str]:
         "PYTHONHASHSEED": "0",
         "NO_PROXY": "127.0.0.1",
     }
+
+
+def openai_of(name: str) -> str:
+    """The version that was chosen for an environment: some peers hold it back."""
+    found = next(_packages_of(name).glob("openai-*.dist-info"))
+    return found.name.removeprefix("openai-").removesuffix(".dist-info")
+
+
+def sizes(variant: Variant) -> dict[str, float]:
+    """What an install of it adds to an environment that has openai; bytecode is not counted."""
+    distributions = len(_distributions(variant.environment) - _distributions("bare"))
+    added = _bytes_in(_packages_of(variant.environment)) - _bytes_in(_packages_of("bare"))
+    if variant.role is Role.OURS:
+        distributions += 1
+        added += _bytes_in(ROOT / "promptlayer_patch")
+    return {"size: packages added": distributions, "size: MB added": added / 1e6}
+
+
+def _packages_of(name: str) -> Path:
+    return next((KEPT / name).rglob("site-packages"))
+
+
+def _distributions(name: str) -> set[str]:
+    return {found.name.partition("-")[0] for found in _packages_of(name).glob("*.dist-info")}
+
+
+def _bytes_in(folder: Path) -> int:
+    files = (path for path in folder.rglob("*") if "__pycache__" not in path.parts)
+    return sum(path.stat().st_size for path in files if path.is_file())

@@ -77,13 +77,13 @@ class Process:
             )
 
     def ready(self) -> None:
-        self._line()
+        self._line(_PATIENCE_S)
 
-    def ask(self, do: str, **options: Any) -> dict[str, Any]:
+    def ask(self, do: str, patience_s: float = _PATIENCE_S, **options: Any) -> dict[str, Any]:
         assert self._process.stdin is not None
         self._process.stdin.write(json.dumps({"do": do, **options}) + "\n")
         self._process.stdin.flush()
-        return self._line()
+        return self._line(patience_s)
 
     def end(self, timeout_s: float) -> bool:
         """Let it end by itself; false if it had to be killed."""
@@ -100,9 +100,9 @@ class Process:
         self._process.kill()
         self._process.wait()
 
-    def _line(self) -> dict[str, Any]:
+    def _line(self, patience_s: float) -> dict[str, Any]:
         assert self._process.stdout is not None
-        watchdog = threading.Timer(_PATIENCE_S, self._process.kill)
+        watchdog = threading.Timer(patience_s, self._process.kill)
         watchdog.start()
         try:
             line = self._process.stdout.readline()

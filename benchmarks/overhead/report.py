@@ -1,103 +1,125 @@
-"""From blocks to figures, and from figures to a table with the bars beside it."""
+"""The table: a row for each figure, with the bar that we have to stay below and how far the peers are."""
 
 from __future__ import annotations
 
-import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
-from benchmarks.overhead.rounds import Blocks, Measured
+from benchmarks.overhead.figures import Figures
 from benchmarks.overhead.variants import VARIANTS, Role
-
-Figure = Callable[[Blocks, Blocks], float]
-"""Of a variant's blocks and the bare library's."""
-
-
-def added(name: str) -> Figure:
-    """Microseconds more than bare."""
-
-    def of(ours: Blocks, bare: Blocks) -> float:
-        pairs = zip(ours.medians[name], bare.medians[name], strict=True)
-        return statistics.median(mine - theirs for mine, theirs in pairs) / 1e3
-
-    return of
-
-
-def ratio(name: str) -> Figure:
-    def of(ours: Blocks, bare: Blocks) -> float:
-        pairs = zip(ours.medians[name], bare.medians[name], strict=True)
-        return statistics.median(mine / theirs for mine, theirs in pairs)
-
-    return of
-
-
-def itself(ours: Blocks, bare: Blocks) -> float:
-    return statistics.median(ours.p99) / 1e3
-
-
-def tail(ours: Blocks, bare: Blocks) -> float:
-    return statistics.median(mine / theirs for mine, theirs in zip(ours.p99, bare.p99, strict=True))
-
-
-@dataclass(frozen=True)
-class Row:
-    kind: str
-    name: str
-    figure: Figure
-    bar: float | None = None
-    digits: int = 0
-    compared: bool = False
-    """Whether "times less than the best peer" means something."""
-
-
-def _call_rows(kind: str, bar: float | None, ratio_bar: float | None = None) -> list[Row]:
-    return [
-        Row(kind, "added, us", added("call"), bar, 1, compared=True),
-        Row(kind, "x bare", ratio("call"), ratio_bar, 3),
-        Row(kind, "p99, us", itself),
-        Row(kind, "caller's CPU added, us", added("thread"), None, 1, compared=True),
-    ]
-
-
-ROWS: tuple[Row, ...] = (
-    *_call_rows("chat-1k", 25, 1.05),
-    Row("chat-1k", "process CPU added, us", added("process"), 200, compared=True),
-    *_call_rows("chat-100k", 25, 1.05),
-    Row("chat-100k", "process CPU added, us", added("process"), 250, compared=True),
-    *_call_rows("responses", 25, 1.05),
-    *_call_rows("embeddings", None),
-    Row("embeddings", "p99, x bare", tail, 1.1, 2),
-    *_call_rows("embeddings-floats", None),
-    Row("embeddings-floats", "p99, x bare", tail, 1.1, 2),
-    *_call_rows("async-50", 40),
-    Row("stream-500", "first chunk added, us", added("first"), 25, 1, compared=True),
-    Row("stream-500", "a chunk added, us", added("chunk"), 0.5, 2, compared=True),
-    Row("stream-500", "end added, us", added("end"), 50, 1, compared=True),
-    Row("stream-500", "x bare", ratio("call"), None, 3),
-    Row("stream-500", "process CPU added, us", added("process")),
-)
 
 _ROLES = {variant.name: variant.role for variant in VARIANTS}
 
 
-def table(measured: Measured) -> str:
+@dataclass(frozen=True)
+class Row:
+    name: str
+    digits: int = 0
+    bar: float | None = None
+    bar_for: tuple[str, ...] = ()
+    """The variants that the bar is for; all of ours if there are none."""
+    compared: bool = False
+    """Whether "times less than the best peer" means something."""
+
+
+def _of_calls(kind: str, bar: float | None = None, times: float | None = None) -> tuple[Row, ...]:
+    return (
+        Row(f"{kind}: added us", 1, bar, compared=True),
+        Row(f"{kind}: x bare", 3, times),
+        Row(f"{kind}: p99 us"),
+        Row(f"{kind}: caller's CPU added us", 1, compared=True),
+    )
+
+
+def _process(kind: str, bar: float | None = None) -> Row:
+    return Row(f"{kind}: process CPU added us", 0, bar, ("local:",), compared=True)
+
+
+def _arrived(kind: str) -> Row:
+    return Row(f"{kind}: arrived %")
+
+
+ROWS: tuple[Row, ...] = (
+    *_of_calls("chat-1k", 25, 1.05),
+    _process("chat-1k", 200),
+    _arrived("chat-1k"),
+    *_of_calls("chat-100k", 25, 1.05),
+    _process("chat-100k", 250),
+    _arrived("chat-100k"),
+    *_of_calls("responses", 25, 1.05),
+    _arrived("responses"),
+    *_of_calls("embeddings"),
+    Row("embeddings: p99 x bare", 2, 1.1),
+    _arrived("embeddings"),
+    *_of_calls("embeddings-floats"),
+    Row("embeddings-floats: p99 x bare", 2, 1.1),
+    *_of_calls("async-50", 40),
+    _arrived("async-50"),
+    Row("stream-500: first chunk added us", 1, 25, compared=True),
+    Row("stream-500: a chunk added us", 2, 0.5, compared=True),
+    Row("stream-500: end added us", 1, 50, compared=True),
+    Row("stream-500: x bare", 3),
+    _process("stream-500"),
+    _arrived("stream-500"),
+    Row("start: import and install ms", 1, 15, compared=True),
+    Row("start: modules", 0, compared=True),
+    Row("start: to the first call added ms", 1, compared=True),
+    Row("size: packages added", 0, compared=True),
+    Row("size: MB added", 1, compared=True),
+    Row("memory: healthy, calls made"),
+    Row("memory: healthy, MB", 1, compared=True),
+    Row("memory: healthy, MB later", 1, compared=True),
+    Row("memory: dead, calls made"),
+    Row("memory: dead, MB", 1, compared=True),
+    Row("memory: dead, MB later", 1, compared=True),
+    Row("memory: dead over healthy, MB", 1, 40),
+    Row("exit: healthy ms", 0, compared=True),
+    Row("exit: dead ms", 0, compared=True),
+    Row("exit: hanging ms", 0, compared=True),
+)
+
+
+def table(figures: Figures) -> str:
     """In markdown; what misses its bar is in bold."""
-    names = list(measured)
-    bare = measured["bare"]
-    lines = [_line(["", "bar", *names]), _line(["---", "---:", *["---:"] * len(names)])]
+    names = list(figures)
+    peers = [name for name in names if _ROLES.get(name) is Role.PEER]
+    head = ["", "bar", *names, *(["best peer", "times less"] if peers else [])]
+    lines = [_line(head), _line(["---", *["---:"] * (len(head) - 1)])]
     for row in ROWS:
-        if row.kind in bare:
-            figures = [row.figure(measured[name][row.kind], bare[row.kind]) for name in names]
-            cells = [_cell(row, name, figure) for name, figure in zip(names, figures, strict=True)]
-            limit = "" if row.bar is None else f"{row.bar:g}"
-            lines.append(_line([f"{row.kind}: {row.name}", limit, *cells]))
+        if any(row.name in figures[name] for name in names):
+            cells = [_cell(row, name, figures[name].get(row.name)) for name in names]
+            bar = "" if row.bar is None else f"{row.bar:g}"
+            lines.append(_line([row.name, bar, *cells, *(_against(row, peers, figures) if peers else [])]))
     return "\n".join(lines)
 
 
-def _cell(row: Row, name: str, figure: float) -> str:
+def _cell(row: Row, name: str, figure: float | None) -> str:
+    if figure is None:
+        return "-"
     text = f"{figure:.{row.digits}f}"
-    misses = row.bar is not None and figure > row.bar and _ROLES[name] is Role.OURS
-    return f"**{text}**" if misses else text
+    theirs = row.bar_for or tuple(name for name, role in _ROLES.items() if role is Role.OURS)
+    return f"**{text}**" if row.bar is not None and name in theirs and figure > row.bar else text
+
+
+def _against(row: Row, peers: Sequence[str], figures: Figures) -> list[str]:
+    """The best of the peers that recorded this at all, and how much less the worst of ours is."""
+    if not row.compared:
+        return ["", ""]
+    arrived = f"{row.name.partition(':')[0]}: arrived %"
+    theirs = [
+        figures[name][row.name]
+        for name in peers
+        if row.name in figures[name] and figures[name].get(arrived, 100) >= 90
+    ]
+    ours = [
+        figures[name][row.name]
+        for name in figures
+        if _ROLES.get(name) is Role.OURS and row.name in figures[name]
+    ]
+    if not theirs or not ours:
+        return ["-", "-"]
+    times = f"{min(theirs) / max(ours):.1f}" if max(ours) > 0 else "-"
+    return [f"{min(theirs):.{row.digits}f}", times]
 
 
 def _line(cells: Sequence[str]) -> str:

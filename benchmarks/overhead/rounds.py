@@ -14,11 +14,11 @@ from benchmarks.overhead.processes import Failed, Process, arrived
 
 BLOCKS = {
     # kind: calls in a block
-    "chat-1k": 200,
-    "chat-100k": 100,
-    "responses": 200,
-    "embeddings": 200,
-    "embeddings-floats": 200,
+    "chat-1k": 100,
+    "chat-100k": 60,
+    "responses": 100,
+    "embeddings": 100,
+    "embeddings-floats": 100,
     "async-50": 200,
     "stream-500": 10,
 }
@@ -44,10 +44,13 @@ Measured = dict[str, dict[str, Blocks]]
 """By variant and kind."""
 
 
-def measure(processes: Sequence[Process], kinds: Iterable[str], rounds: int, sink: str) -> Measured:
-    """Run the blocks; a variant that fails is told about and left out."""
+def measure(
+    processes: Sequence[Process], kinds: Iterable[str], rounds: int, sink: str, measured: Measured
+) -> None:
+    """Add more rounds to what was measured; a variant that fails is told about and left out."""
     alive = list(processes)
-    measured: Measured = {process.variant.name: {} for process in alive}
+    for process in alive:
+        measured.setdefault(process.variant.name, {})
     for kind in kinds:
         for turn in range(-1, rounds):
             # Nobody is always the one that runs after the same other.
@@ -59,7 +62,6 @@ def measure(processes: Sequence[Process], kinds: Iterable[str], rounds: int, sin
                     print(f"LEFT OUT, failed at {kind}: {failed}", file=sys.stderr)
                     alive.remove(process)
                     del measured[process.variant.name]
-    return measured
 
 
 def _block(process: Process, kind: str, sink: str, measured: dict[str, Blocks], *, warming: bool) -> None:
@@ -72,7 +74,6 @@ def _block(process: Process, kind: str, sink: str, measured: dict[str, Blocks], 
     blocks = measured.setdefault(kind, Blocks())
     for name, times in answer["times"].items():
         blocks.add(name, statistics.median(times))
-    blocks.add("thread", answer["thread"])
     blocks.add("process", answer["process"])
     blocks.p99.append(sorted(answer["times"]["call"])[int(len(answer["times"]["call"]) * 0.99) - 1])
     blocks.calls += calls

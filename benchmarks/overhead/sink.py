@@ -11,22 +11,26 @@ import gzip
 import itertools
 import json
 import re
+import socket
 import zlib
+from typing import Any
 
 _MARK = re.compile(rb"mark-(\d{9})-end")
 _NUMBERS = itertools.count(1)
 
 
-def _project(name: str) -> dict[str, str]:
-    return {
-        "id": "00000000-0000-4000-8000-000000000001",
-        "name": name,
-        "org_id": "00000000-0000-4000-8000-000000000002",
-    }
+_ID = "00000000-0000-4000-8000-000000000001"
 
 
 class Sink:
-    def __init__(self) -> None:
+    def __init__(self, url: str) -> None:
+        organisation = {"id": _ID, "name": "benchmark", "api_url": url, "proxy_url": url}
+        # What the clients ask for before they send anything.
+        self._known: dict[str, Any] = {
+            "/api/apikey/login": {"org_info": [organisation]},
+            "/v1/project": {"id": _ID, "name": "benchmark", "org_id": _ID},
+            "/v1/info": {"project_name": "benchmark", "project_url": url},
+        }
         self._bodies: list[tuple[bytes, bytes]] = []
         self._seen: set[int] = set()
 
@@ -58,7 +62,12 @@ class Sink:
             return 200, json.dumps({"success": True, "request_id": next(_NUMBERS)}).encode()
         if b"x-protobuf" in head:
             return 200, b""
-        return 200, b"{}"
+        known = {
+            suffix: answer
+            for suffix, answer in self._known.items()
+            if path.partition("?")[0].endswith(suffix)
+        }
+        return 200, json.dumps(next(iter(known.values()), {})).encode()
 
     def _count(self, path: str) -> int:
         first, last = map(int, path.partition("?")[2].split("-"))
@@ -93,9 +102,12 @@ def _unpacked(head: bytes, body: bytes) -> bytes:
 
 
 async def main() -> None:
-    server = await asyncio.start_server(Sink().serve, "127.0.0.1", 0, backlog=256, limit=1 << 20)
-    print(server.sockets[0].getsockname()[1], flush=True)
-    await server.serve_forever()
+    with socket.create_server(("127.0.0.1", 0), backlog=256) as listening:
+        port = listening.getsockname()[1]
+        serve = Sink(f"http://127.0.0.1:{port}").serve
+        server = await asyncio.start_server(serve, sock=listening, limit=1 << 20)
+        print(port, flush=True)
+        await server.serve_forever()
 
 
 if __name__ == "__main__":

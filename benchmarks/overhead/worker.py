@@ -10,9 +10,8 @@ import os
 import sys
 import threading
 import time
+from importlib import import_module
 from typing import Any
-
-from benchmarks.overhead import setups
 
 _LOOK_S, _QUIET_S, _PATIENCE_S = 0.02, 0.0006, 3.0
 
@@ -28,7 +27,8 @@ def resident_mb() -> float:
 
 class Worker:
     def __init__(self, setup: str, url: str, folder: str) -> None:
-        self._ready = getattr(setups, setup)(url, folder)
+        module, function = setup.split(".")
+        self._ready = getattr(import_module(f"benchmarks.overhead.{module}"), function)(url, folder)
         # Only now: what is switched on may have to be there before openai is imported.
         from benchmarks.overhead.calls import Caller
 
@@ -40,13 +40,12 @@ class Worker:
 
     def _block(self, kind: str, calls: int, first: int) -> dict[str, Any]:
         """A block of calls, and all the work that it makes in the background."""
-        thread, process = time.thread_time_ns(), time.process_time_ns()
+        process = time.process_time_ns()
         block = self._caller.block(kind, calls, first)
-        thread = time.thread_time_ns() - thread
         self._ready.flush()
         self._come_to_rest()
         process = time.process_time_ns() - process
-        return {"times": block.times, "thread": thread / calls, "process": process / calls}
+        return {"times": block.times, "process": process / calls}
 
     def _burst(self, calls: int, first: int, within_s: float) -> dict[str, Any]:
         """Calls without a flush, for so long at most."""
