@@ -27,7 +27,7 @@ Environments = list[tuple[Variant, Path]]
 
 
 def chosen(names: list[str] | None, *, quick: bool) -> Environments:
-    """What is asked for and can be installed, and the bare library always: with every version of openai in use."""
+    """What is asked for and can be installed; and the bare library, with every version of openai in use."""
     unknown = set(names or ()) - {variant.name for variant in VARIANTS}
     if unknown:
         raise SystemExit(f"no such variant: {', '.join(unknown)}; there are {[one.name for one in VARIANTS]}")
@@ -102,7 +102,8 @@ def figures_of(environments: Environments, asked: argparse.Namespace) -> Figures
         if "start" in asked.kinds:
             add(starting.measure(environments, bare_of, max(3, turns // 2), url, folder / "start"))
         if "size" in asked.kinds:
-            add({variant.name: sizes(variant) for variant, _ in environments})
+            packaged = [variant for variant, _ in environments if variant.setup != "setups.bare"]
+            add({variant.name: sizes(variant) for variant in packaged})
         urls = {"healthy": url, "dead": dead, "hanging": silent}
         if "memory" in asked.kinds:
             add(endings.memory(environments, urls, folder / "memory", asked.wait))

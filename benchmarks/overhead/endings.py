@@ -52,12 +52,13 @@ def memory(variants: Environments, urls: dict[str, str], folder: Path, wait_s: f
         process.kill()
     for found in figures.values():
         if {"memory: healthy, MB later", "memory: dead, MB later"} <= set(found):
-            both = [
-                max(found[f"memory: {mode}, MB"], found[f"memory: {mode}, MB later"])
-                for mode in ("dead", "healthy")
-            ]
-            found["memory: dead over healthy, MB"] = both[0] - both[1]
+            dead, healthy = (_most(found, mode) for mode in ("dead", "healthy"))
+            found["memory: dead over healthy, MB"] = dead - healthy
     return figures
+
+
+def _most(figures: dict[str, float], mode: str) -> float:
+    return max(figures[f"memory: {mode}, MB"], figures[f"memory: {mode}, MB later"])
 
 
 def exits(variants: Environments, urls: dict[str, str], folder: Path, times: int) -> Figures:
@@ -79,7 +80,7 @@ def exits(variants: Environments, urls: dict[str, str], folder: Path, times: int
                         continue
                     ending = waiting.submit(_ending(process))
                     taken.setdefault((variant.name, mode), []).append(ending)
-                    # Who waits for a dead server does nothing meanwhile; who delivers is left alone with the machine.
+                    # Who waits for a dead server does nothing meanwhile; who delivers is left alone.
                     if mode == "healthy":
                         ending.result()
         for (name, mode), many in taken.items():

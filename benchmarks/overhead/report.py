@@ -83,13 +83,17 @@ def table(figures: Figures) -> str:
     """In markdown; what misses its bar is in bold."""
     names = list(figures)
     peers = [name for name in names if _ROLES.get(name) is Role.PEER]
-    head = ["", "bar", *names, *(["best peer", "times less"] if peers else [])]
+    ours = [name for name in ("local:", "promptlayer:") if name in names]
+    against = ["best peer", *(f"{name} times less" for name in ours)] if peers else []
+    head = ["", "bar", *names, *against]
     lines = [_line(head), _line(["---", *["---:"] * (len(head) - 1)])]
     for row in ROWS:
         if any(row.name in figures[name] for name in names):
             cells = [_cell(row, name, figures[name].get(row.name)) for name in names]
             bar = "" if row.bar is None else f"{row.bar:g}"
-            lines.append(_line([row.name, bar, *cells, *(_against(row, peers, figures) if peers else [])]))
+            lines.append(
+                _line([row.name, bar, *cells, *(_against(row, peers, ours, figures) if peers else [])])
+            )
     return "\n".join(lines)
 
 
@@ -101,25 +105,22 @@ def _cell(row: Row, name: str, figure: float | None) -> str:
     return f"**{text}**" if row.bar is not None and name in theirs and figure > row.bar else text
 
 
-def _against(row: Row, peers: Sequence[str], figures: Figures) -> list[str]:
-    """The best of the peers that recorded this at all, and how much less the worst of ours is."""
-    if not row.compared:
-        return ["", ""]
+def _against(row: Row, peers: Sequence[str], ours: Sequence[str], figures: Figures) -> list[str]:
+    """The best of the peers that recorded this at all, and how much less ours are."""
     arrived = f"{row.name.partition(':')[0]}: arrived %"
     theirs = [
         figures[name][row.name]
         for name in peers
-        if row.name in figures[name] and figures[name].get(arrived, 100) >= 90
+        if row.compared and row.name in figures[name] and figures[name].get(arrived, 100) >= 90
     ]
-    ours = [
-        figures[name][row.name]
-        for name in figures
-        if _ROLES.get(name) is Role.OURS and row.name in figures[name]
-    ]
-    if not theirs or not ours:
-        return ["-", "-"]
-    times = f"{min(theirs) / max(ours):.1f}" if max(ours) > 0 else "-"
-    return [f"{min(theirs):.{row.digits}f}", times]
+    if not theirs:
+        return [""] * (1 + len(ours))
+    best = min(theirs)
+    cells = [f"{best:.{row.digits}f}"]
+    for name in ours:
+        mine = figures[name].get(row.name, 0.0)
+        cells.append(f"{best / mine:.1f}" if mine > 0 < best else "-")
+    return cells
 
 
 def _line(cells: Sequence[str]) -> str:
