@@ -12,7 +12,7 @@ Figures = dict[str, dict[str, float]]
 
 _ADDED = {
     "call": "added us",
-    "cpu": "caller's CPU added us",
+    "cpu": "caller's CPU, undisturbed, added us",
     "process": "process CPU added us",
     "first": "first chunk added us",
     "chunk": "a chunk added us",

@@ -27,7 +27,7 @@ def _of_calls(kind: str, bar: float | None = None, times: float | None = None) -
         Row(f"{kind}: added us", 1, bar, compared=True),
         Row(f"{kind}: x bare", 3, times),
         Row(f"{kind}: p99 us"),
-        Row(f"{kind}: caller's CPU added us", 1, compared=True),
+        Row(f"{kind}: caller's CPU, undisturbed, added us", 1, compared=True),
     )
 
 

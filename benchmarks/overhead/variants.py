@@ -60,6 +60,8 @@ PACKAGES: dict[str, tuple[str, ...]] = {
         "opentelemetry-sdk",
         "opentelemetry-exporter-otlp-proto-http",
         "opentelemetry-instrumentation-openai-v2",
+        # Newer ones lack a module that it imports.
+        "opentelemetry-util-genai<1.1",
     ),
     "openinference": (
         "openai",
