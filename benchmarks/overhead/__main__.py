@@ -75,8 +75,9 @@ def generation(
             except Failed as failed:
                 print(f"LEFT OUT, does not start: {failed}", file=sys.stderr)
                 processes.remove(process)
-                environments[:] = [one for one in environments if one[0] is not process.variant]
+                measured.pop(process.variant.name, None)
         rounds.measure(processes, kinds, turns, url, measured)
+        environments[:] = [one for one in environments if one[0].name in measured]
     finally:
         for process in processes:
             process.kill()
@@ -85,7 +86,7 @@ def generation(
 def figures_of(environments: Environments, asked: argparse.Namespace) -> Figures:
     figures: Figures = {variant.name: {} for variant, _ in environments}
     bare_of = compared_with(environments)
-    turns = asked.rounds or (12 if asked.quick else 30)
+    turns = asked.rounds or _usual_rounds(asked)
 
     def add(found: Figures) -> None:
         for name, rows in found.items():
@@ -112,6 +113,12 @@ def figures_of(environments: Environments, asked: argparse.Namespace) -> Figures
     return figures
 
 
+def _usual_rounds(asked: argparse.Namespace) -> int:
+    if not asked.quick:
+        return 30
+    return 12 if len(asked.kinds) == 1 else 6
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(
         prog="python -m benchmarks.overhead",
@@ -121,7 +128,7 @@ def main() -> None:
     names = [variant.name for variant in VARIANTS]
     parser.add_argument("--variants", nargs="+", metavar="NAME", help=f"of {', '.join(map(repr, names))}")
     parser.add_argument("--kinds", nargs="+", choices=KINDS, metavar="KIND", help=f"of {', '.join(KINDS)}")
-    parser.add_argument("--rounds", type=int, help="30, or 12 with --quick")
+    parser.add_argument("--rounds", type=int, help="30; with --quick 6, or 12 of a single kind")
     parser.add_argument("--quick", action="store_true", help="ourselves only, and not what takes long")
     parser.add_argument("--wait", type=float, default=60.0, help="seconds until memory is looked at again")
     parser.add_argument("--json", type=Path, metavar="FILE", help="keep the figures")

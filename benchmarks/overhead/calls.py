@@ -52,7 +52,7 @@ def _events() -> list[bytes]:
         "created": 1,
         "model": "gpt-4o-mini-2024-07-18",
     }
-    deltas = [
+    deltas: list[dict[str, Any]] = [
         {"index": 0, "delta": {"content": f"{word} "}, "finish_reason": None} for word in _WORDS[:CHUNKS]
     ]
     deltas[-1]["finish_reason"] = "stop"

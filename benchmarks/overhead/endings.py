@@ -5,6 +5,7 @@ With a server that takes everything, with none that listens, and with one that n
 
 from __future__ import annotations
 
+import itertools
 import statistics
 import sys
 import threading
@@ -31,9 +32,10 @@ Environments = list[tuple[Variant, Path]]
 def memory(variants: Environments, urls: dict[str, str], folder: Path, wait_s: float) -> Figures:
     """Megabytes more than before the burst: right after it, and so many seconds later."""
     figures: Figures = {variant.name: {} for variant, _ in variants}
+    places = itertools.count()
     waiting: list[tuple[Process, str, float, float]] = []
     for (variant, python), mode in ((found, mode) for found in variants for mode in ("healthy", "dead")):
-        process = Process(variant, python, urls[mode], folder / f"{variant.environment}-{len(waiting)}")
+        process = Process(variant, python, urls[mode], folder / str(next(places)))
         try:
             process.ready()
             process.ask("burst", PATIENCE_S, calls=WARMING, first=1, within_s=WITHIN_S)
@@ -47,7 +49,11 @@ def memory(variants: Environments, urls: dict[str, str], folder: Path, wait_s: f
         waiting.append((process, mode, before, time.monotonic()))
     for process, mode, before, ended in waiting:
         threading.Event().wait(max(0.0, ended + wait_s - time.monotonic()))
-        later = process.ask("memory")["mb"] - before
+        try:
+            later = process.ask("memory", PATIENCE_S)["mb"] - before
+        except Failed as failed:
+            print(f"LEFT OUT of memory later, {mode}: {failed}", file=sys.stderr)
+            continue
         figures[process.variant.name][f"memory: {mode}, MB later"] = later
         process.kill()
     for found in figures.values():
@@ -65,27 +71,32 @@ def exits(variants: Environments, urls: dict[str, str], folder: Path, times: int
     """Milliseconds from the last line of the program to the end of its process."""
     figures: Figures = {variant.name: {} for variant, _ in variants}
     taken: dict[tuple[str, str], list[Future[float]]] = {}
-    with ThreadPoolExecutor(100) as waiting:
+    places = itertools.count()
+    wanted = [(variant, python, mode) for variant, python in variants for mode in urls]
+    with ThreadPoolExecutor(len(wanted) * times) as waiting:
         for turn in range(times):
-            for at, (variant, python) in enumerate(variants):
-                for mode, url in urls.items():
-                    process = Process(variant, python, url, folder / f"{at}-{mode}-{turn}")
-                    try:
-                        process.ready()
-                        process.ask(
-                            "burst", PATIENCE_S, calls=CALLS_BEFORE_THE_END, first=1, within_s=WITHIN_S
-                        )
-                    except Failed as failed:
-                        print(f"LEFT OUT of exit, {mode}: {failed}", file=sys.stderr)
-                        continue
-                    ending = waiting.submit(_ending(process))
-                    taken.setdefault((variant.name, mode), []).append(ending)
-                    # Who waits for a dead server does nothing meanwhile; who delivers is left alone.
-                    if mode == "healthy":
-                        ending.result()
+            for variant, python, mode in list(wanted):
+                place = folder / str(next(places))
+                try:
+                    process = _called(Process(variant, python, urls[mode], place))
+                except Failed as failed:
+                    print(f"LEFT OUT of exit, {mode}: {failed}", file=sys.stderr)
+                    wanted.remove((variant, python, mode))
+                    continue
+                ending = waiting.submit(_ending(process))
+                taken.setdefault((variant.name, mode), []).append(ending)
+                # Who waits for a dead server does nothing meanwhile; who delivers is left alone.
+                if mode == "healthy":
+                    ending.result()
         for (name, mode), many in taken.items():
             figures[name][f"exit: {mode} ms"] = statistics.median(one.result() for one in many)
     return figures
+
+
+def _called(process: Process) -> Process:
+    process.ready()
+    process.ask("burst", PATIENCE_S, calls=CALLS_BEFORE_THE_END, first=1, within_s=WITHIN_S)
+    return process
 
 
 def _ending(process: Process) -> Callable[[], float]:
