@@ -74,7 +74,7 @@ def exits(variants: Environments, urls: dict[str, str], folder: Path, times: int
     places = itertools.count()
     wanted = [(variant, python, mode) for variant, python in variants for mode in urls]
     with ThreadPoolExecutor(len(wanted) * times) as waiting:
-        for turn in range(times):
+        for _ in range(times):
             for variant, python, mode in list(wanted):
                 place = folder / str(next(places))
                 try:
