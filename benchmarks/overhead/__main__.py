@@ -83,14 +83,17 @@ def generation(
             process.kill()
 
 
-def figures_of(environments: Environments, asked: argparse.Namespace) -> Figures:
-    figures: Figures = {variant.name: {} for variant, _ in environments}
+def measure(environments: Environments, asked: argparse.Namespace, figures: Figures) -> None:
+    """Add to `figures` what is asked for, part by part."""
     bare_of = compared_with(environments)
     turns = asked.rounds or _usual_rounds(asked)
 
     def add(found: Figures) -> None:
+        parts: dict[str, None] = {}
         for name, rows in found.items():
-            figures[name] |= rows
+            figures.setdefault(name, {}).update(rows)
+            parts |= dict.fromkeys(row.partition(":")[0] for row in rows)
+        print(f"measured: {', '.join(parts)}", file=sys.stderr)
 
     with sink() as url, refusing() as dead, hanging() as silent, tempfile.TemporaryDirectory() as made:
         folder = Path(made)
@@ -110,7 +113,6 @@ def figures_of(environments: Environments, asked: argparse.Namespace) -> Figures
             add(endings.memory(environments, urls, folder / "memory", asked.wait))
         if "exit" in asked.kinds:
             add(endings.exits(environments, urls, folder / "exit", 1 if asked.quick else 3))
-    return figures
 
 
 def _usual_rounds(asked: argparse.Namespace) -> int:
@@ -136,11 +138,15 @@ def main() -> None:
     asked.kinds = asked.kinds or (QUICK if asked.quick else KINDS)
     environments = chosen(asked.variants, quick=asked.quick)
     versions = {variant.name: openai_of(variant.environment) for variant, _ in environments}
-    figures = figures_of(environments, asked)
-    print(f"openai {versions['bare']}, Python {sys.version.split()[0]}\n")
-    print(report.table(figures))
-    if asked.json:
-        asked.json.write_text(json.dumps({"openai": versions, "figures": figures}, indent=1))
+    figures: Figures = {}
+    try:
+        measure(environments, asked, figures)
+    finally:
+        # Who interrupts an hour's work keeps the parts that are done.
+        print(f"openai {versions['bare']}, Python {sys.version.split()[0]}\n")
+        print(report.table(figures))
+        if asked.json:
+            asked.json.write_text(json.dumps({"openai": versions, "figures": figures}, indent=1))
 
 
 if __name__ == "__main__":

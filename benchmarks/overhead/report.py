@@ -100,6 +100,10 @@ def table(figures: Figures) -> str:
 def _cell(row: Row, name: str, figure: float | None) -> str:
     if figure is None:
         return "-"
+    if row.name.endswith("arrived %") and not (
+        _ROLES.get(name) is Role.PEER or name.startswith("promptlayer:")
+    ):
+        return ""  # sends nothing there
     text = f"{figure:.{row.digits}f}"
     theirs = row.bar_for or tuple(name for name, role in _ROLES.items() if role is Role.OURS)
     return f"**{text}**" if row.bar is not None and name in theirs and figure > row.bar else text
