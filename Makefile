@@ -25,7 +25,7 @@ help:
 	@echo 'make faults       what is lost when processes end and endpoints fail: the tables of the README'
 	@echo 'make manifest     list the methods of the installed openai anew, after a new one or a new patch point'
 	@echo 'make screenshots  take the pictures of the README anew, from the demo'
-	@echo 'make bench        what recording adds to a call, against the bare library, in one run'
+	@echo 'make bench        what recording costs, beside the bare library and other tools: ARGS="--quick"'
 	@echo 'make bench-dashboard  how long pages take and what they weigh: ARGS="--rows 1000000"'
 	@echo 'make soak         an outage of 100,000 records: memory, disk, and whether everything arrives'
 	@echo 'make record       record cassettes/ anew'
@@ -76,7 +76,7 @@ screenshots: $(VENV)/.test
 	$(BIN)/python -m tests.browser.screenshots $(ARGS)
 
 bench: $(VENV)/.core
-	$(BIN)/python benchmarks/overhead.py $(ARGS)
+	$(BIN)/python -m benchmarks.overhead $(ARGS)
 
 bench-dashboard: $(VENV)/.test
 	$(BIN)/python benchmarks/dashboard.py $(ARGS)
@@ -88,7 +88,7 @@ record: $(VENV)/.test
 	$(BIN)/python tests/record.py $(ARGS)
 
 clean:
-	rm -rf .venv .venvs .artefacts build dist *.egg-info htmlcov .coverage* \
+	rm -rf .venv .venvs .artefacts benchmarks/.environments build dist *.egg-info htmlcov .coverage* \
 		.pytest_cache .hypothesis .mypy_cache .ruff_cache .import_linter_cache .grimp_cache
 	find promptlayer_patch tests examples -type d -name __pycache__ -prune -exec rm -rf {} +
 
