@@ -7,7 +7,7 @@ BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 # A file stays whole: its tests may share what is dear to set up. Much of the time they wait for processes, so three
 # share two cores well.
 SHARED := -n 3 --dist=loadfile
-BROWSE  = $(BIN)/python -m tests.browser.chromium && $(BIN)/python -m pytest tests/browser -n 2 --dist=loadfile
+BROWSE  = $(BIN)/python -m tests.browser.chromium && $(BIN)/python -m pytest tests/browser $(SHARED)
 PIP    := $(BIN)/python -m pip -qq --disable-pip-version-check install --use-pep517
 
 .PHONY: help demo test test-browser check test-matrix test-frameworks test-clients faults manifest screenshots bench
@@ -16,8 +16,8 @@ PIP    := $(BIN)/python -m pip -qq --disable-pip-version-check install --use-pep
 
 help:
 	@echo 'make demo         record a few OpenAI calls on this machine and show what was recorded; needs no account'
-	@echo 'make test         the test suite, on the newest openai'
-	@echo 'make test-browser  the dashboard in a real Chromium, which is installed where that can be done'
+	@echo 'make test         the test suite, on the newest openai, and the dashboard in a real Chromium'
+	@echo 'make test-browser  the latter alone; Chromium is installed where that can be done, else it is skipped'
 	@echo 'make check        ruff, mypy, import-linter'
 	@echo 'make test-matrix  the test suite on the oldest and newest openai and between: LANES="floor newest"'
 	@echo 'make test-frameworks  frameworks on top of openai, each in its own environment: FRAMEWORKS="langchain litellm"'
@@ -35,7 +35,7 @@ demo: $(VENV)/.core
 	$(BIN)/promptlayer-patch demo $(ARGS)
 
 # Processes that end and endpoints that fail are left alone with the machine; the rest is shared
-# among processes.
+# among processes. The browser has its turn when the others are done: it takes the machine for itself.
 test: $(VENV)/.test
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
@@ -43,6 +43,7 @@ else
 	@failed=0; \
 	$(BIN)/python -m pytest tests/faults || failed=1; \
 	$(BIN)/python -m pytest --ignore=tests/faults $(SHARED) || failed=1; \
+	{ $(BROWSE); } || failed=1; \
 	exit $$failed
 endif
 

@@ -46,6 +46,10 @@ class Site:
     def send(self, path: str, **fields: str) -> requests.Response:
         return self.client.post(path, data=fields, allow_redirects=False)
 
+    def found(self, query: str) -> list[int]:
+        items = self.client.get("/", params={"q": query, "format": "json"}).json()["items"]
+        return [item["summary"]["request_id"] for item in items]
+
     def data(self, number: int) -> dict[str, Any]:
         found: dict[str, Any] = self.client.get(f"/requests/{number}?format=json").json()
         return found
@@ -420,6 +424,75 @@ def test_a_form_says_something_about_the_request_and_leads_back(site: Site) -> N
     assert len(request["groups"]) == 1
     site.send(f"{where}/metadata", key="user", value="Grace")
     assert site.data(number)["request"]["metadata"] == {"user": "Grace"}
+
+
+def test_what_was_said_is_taken_away_and_neither_found_nor_counted_any_more(site: Site) -> None:
+    said = {"user": "Ada", "line\nbreak": "kept", "another\nbreak": "gone"}
+    (number,) = site.put(chat("Hi", "Hello", metadata=said))
+    where = f"/requests/{number}"
+    site.send(f"{where}/scores", name="zeal", value="88")
+    site.send(f"{where}/scores", value="7")
+    site.send(f"{where}/groups", new="yes")
+    (group,) = site.data(number)["request"]["groups"]
+    site.put()
+    for query in ("score.zeal:88", "metadata.user:Ada", f"group:{group}"):
+        assert site.found(query) == [number]
+
+    answer = site.send(f"{where}/scores", remove="zeal", q="tag:beside")
+    assert (answer.status_code, answer.headers["location"]) == (303, f"{where}?q=tag%3Abeside#scores")
+    site.send(f"{where}/metadata", remove="user")
+    site.send(f"{where}/metadata", remove="another\r\nbreak")  # as browsers send it
+    site.send(f"{where}/groups", remove=str(group))
+    request = site.data(number)["request"]
+    assert request["scores"] == {"default": 7}
+    assert request["metadata"] == {"line\nbreak": "kept"}
+    assert request["groups"] == []
+    site.put()
+    for query in ("score.zeal:88", "metadata.user:Ada", f"group:{group}"):
+        assert site.found(query) == []
+    assert "zeal" not in site.client.get("/requests/facets").text
+
+
+def test_each_thing_said_has_a_button_with_a_name_that_takes_it_away(site: Site) -> None:
+    (number,) = site.put(chat("Hi", "Hello", tags=("blue",), metadata={"user": "Ada"}))
+    where = f"/requests/{number}"
+    site.send(f"{where}/scores", name="tone", value="88")
+    site.send(f"{where}/groups", new="yes")
+    (group,) = site.data(number)["request"]["groups"]
+    buttons = site.open(where).all("button", name="remove")
+    assert [(one.attributes["value"], one.attributes["aria-label"]) for one in buttons] == [
+        ("blue", "Take away the tag blue"),
+        ("tone", "Take away the score tone"),
+        ("user", "Take away the key user"),
+        (str(group), f"Take it out of group {group}"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("part", "name"), [("scores", "tone"), ("metadata", "user"), ("tags", "blue"), ("groups", "1")]
+)
+def test_taking_away_what_is_not_there_any_more_is_no_trouble(site: Site, part: str, name: str) -> None:
+    (number,) = site.put(chat("Hi", "Hello"))
+    assert site.send(f"/requests/{number}/{part}", remove=name).status_code == 303
+    assert site.send(f"/requests/{number}/{part}", remove="").status_code == 303
+
+
+def test_programs_send_the_same_forms_as_json_and_get_json(site: Site) -> None:
+    (number,) = site.put(chat("Hi", "Hello", tags=("blue",)))
+    where = f"/requests/{number}"
+    site.client.post(f"{where}/metadata", {"key": "user", "value": "Ada"})
+    answer = site.client.post(f"{where}/scores", {"value": 88})
+    assert (answer.status_code, answer.json()) == (
+        200,
+        {"success": True, "request_id": number, "tags": ["blue"], "scores": {"default": 88},
+         "metadata": {"user": "Ada"}, "groups": []},
+    )  # fmt: skip
+    assert site.client.post(f"{where}/scores", {"remove": "default"}).json()["scores"] == {}
+    refused = site.client.post(f"{where}/scores", {"value": 101})
+    assert (refused.status_code, refused.json()["message"]) == (
+        422,
+        "A score is a whole number from 0 to 100.",
+    )
 
 
 def test_with_script_only_the_panel_comes_back(site: Site) -> None:

@@ -17,8 +17,10 @@ import pytest
 import requests
 
 from promptlayer_patch.annotations import PromptLink, Score
+from promptlayer_patch.server.dashboard.rendering import rendered
+from promptlayer_patch.server.dashboard.requests_asking import asked
 from promptlayer_patch.server.running import Server
-from promptlayer_patch.store import Store
+from promptlayer_patch.store import Store, Total
 from tests.support.browsing import Browser, browsing, page_of
 from tests.support.serving import client_of_another_workspace
 from tests.support.stored import fill, said
@@ -302,6 +304,24 @@ def test_deleting_asks_first_and_says_how_many(own: Browser, ids: list[int]) -> 
     form = {one["name"]: one["value"] for one in page.all("input", type="hidden")}
     assert own.post("/requests/delete", form).status_code == 303
     assert shown(own) == [ids[3], ids[2]]
+
+
+def test_the_form_says_how_many_requests_all_of_a_query_are(browser: Browser, ids: list[int]) -> None:
+    form = browser.page("/?q=tag:prod").text
+    assert "All of this query (2)" in " ".join(form.split())
+    assert "One form changes" not in form
+
+
+def test_the_form_says_before_the_click_what_it_leaves_as_it_is() -> None:
+    """Beyond 10,000 they are not counted, and one form changes no more."""
+    given = {"total": Total(10_000, False), "columns": (), "all_columns": (), "asked": asked("")}
+    page = page_of(rendered({}, "requests_actions.html", given))
+    said = " ".join(page.text.split())
+    assert (
+        "All of this query (10,000+) There are more than 10,000. One form changes the newest 10,000" in said
+    )
+    (choice,) = [one for one in page.all("input", type="radio") if one["value"] == "yes"]
+    assert choice["aria-describedby"] == "bulk-most"
 
 
 def test_changes_come_from_our_own_pages_only(own: Browser, ids: list[int]) -> None:

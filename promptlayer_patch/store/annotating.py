@@ -5,13 +5,25 @@ from __future__ import annotations
 import json
 import sqlite3
 import time
+from collections.abc import Iterable
 
 from promptlayer_patch._encoding import string
 from promptlayer_patch.annotations import Content, GroupLink, MetadataUpdate, PromptLink, Score
 from promptlayer_patch.store.text import writable
 from promptlayer_patch.store.transaction import transaction
 
-__all__ = ["annotate", "create_group", "groups", "has_group", "keep_group", "link", "prompt", "say", "scores"]
+__all__ = [
+    "annotate",
+    "create_group",
+    "groups",
+    "has_group",
+    "keep_group",
+    "link",
+    "prompt",
+    "say",
+    "scores",
+    "take_away",
+]
 
 _NAMELESS = "default"
 """What PromptLayer calls the score that was given without a name."""
@@ -25,6 +37,31 @@ def annotate(connection: sqlite3.Connection, request_id: int, content: Content) 
             say(connection, request_id, content)
             connection.execute("INSERT OR REPLACE INTO unindexed (request_id) VALUES (?)", (request_id,))
         return known is not None
+
+
+def take_away(
+    connection: sqlite3.Connection,
+    request_id: int,
+    *,
+    metadata: Iterable[str] = (),
+    scores: Iterable[str] = (),
+    groups: Iterable[int] = (),
+) -> bool:
+    """Let go of these metadata keys, scores and groups; false if nothing of them was there."""
+    gone = (
+        ("DELETE FROM request_metadata WHERE request_id = ? AND key = ?", map(writable, metadata)),
+        ("DELETE FROM scores WHERE request_id = ? AND name = ?", map(writable, scores)),
+        ("DELETE FROM request_groups WHERE request_id = ? AND group_id = ?", groups),
+    )
+    with transaction(connection, "IMMEDIATE"):
+        changed = [
+            connection.execute(statement, (request_id, one)).rowcount
+            for statement, many in gone
+            for one in many
+        ]
+        if any(changed):
+            connection.execute("INSERT OR REPLACE INTO unindexed (request_id) VALUES (?)", (request_id,))
+        return any(changed)
 
 
 def link(

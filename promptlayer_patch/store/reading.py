@@ -123,7 +123,7 @@ def _get(connection: sqlite3.Connection, request_id: int) -> StoredRequest | Non
     labels = _labels(connection, json.dumps([request_id]))[request_id]
     return StoredRequest(
         request_id,
-        _tagged(decode(connection, body), tuple(labels.tags)),
+        _as_it_is_now(decode(connection, body), labels),
         row[0],
         row[1],
         labels.metadata,
@@ -135,10 +135,13 @@ def _get(connection: sqlite3.Connection, request_id: int) -> StoredRequest | Non
     )
 
 
-def _tagged(record: Record, tags: tuple[str, ...]) -> Record:
-    """The record with these tags, if they are others: as it was captured, it may say one of them twice."""
-    known = tuple(dict.fromkeys(map(writable, record.tags)))
-    return record if known == tags else replace(record, tags=tags)
+def _as_it_is_now(record: Record, labels: _Labels) -> Record:
+    """The record with today's tags, and without the metadata that was taken away since it was captured."""
+    tags = tuple(labels.tags)
+    if tuple(dict.fromkeys(map(writable, record.tags))) != tags:  # it may say one of them twice
+        record = replace(record, tags=tags)
+    left = {key: value for key, value in record.metadata.items() if writable(key) in labels.metadata}
+    return record if len(left) == len(record.metadata) else replace(record, metadata=left)
 
 
 def record(connection: sqlite3.Connection, request_id: int) -> Record | None:

@@ -78,6 +78,24 @@ class Store:
         """
         return self.run(lambda connection: annotating.annotate(connection, request_id, content))
 
+    def take_away(
+        self,
+        request_id: int,
+        *,
+        metadata: Iterable[str] = (),
+        scores: Iterable[str] = (),
+        groups: Iterable[int] = (),
+    ) -> bool:
+        """Let go of what was said about a request: these metadata keys, scores by name, groups by id.
+
+        False if nothing of it was there.
+        """
+        return self.run(
+            lambda connection: annotating.take_away(
+                connection, request_id, metadata=metadata, scores=scores, groups=groups
+            )
+        )
+
     def create_group(self) -> int:
         """A new group to put requests into, by its id."""
         return self.run(annotating.create_group)

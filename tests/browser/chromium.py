@@ -15,6 +15,8 @@ __all__ = ["MISSING", "found"]
 MISSING = "no Chromium: install Debian's `chromium`, or name a program with CHROMIUM=/path"
 _PACKAGES = ("chromium", "fonts-wqy-microhei")
 """With a font that has Chinese, or the pictures have boxes in its place."""
+_INSTALL_S = 180
+"""Where the packages cannot be reached, the tests are skipped rather than waited for."""
 _NAMES = ("chromium", "chromium-browser", "google-chrome-stable", "google-chrome")
 
 
@@ -33,7 +35,12 @@ def _install() -> None:
         return
     print("Installing Chromium for the browser tests.", flush=True)
     for arguments in (("update",), ("install", "-y", "--no-install-recommends", *_PACKAGES)):
-        subprocess.run([apt, "-qq", *arguments], check=False, stdout=subprocess.DEVNULL)
+        try:
+            subprocess.run(
+                [apt, "-qq", *arguments], check=False, stdout=subprocess.DEVNULL, timeout=_INSTALL_S
+            )
+        except subprocess.TimeoutExpired:
+            return
 
 
 if __name__ == "__main__":

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+import fcntl
 import io
 import shutil
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 import pytest
@@ -36,26 +37,40 @@ def browser() -> Iterator[Browser]:
 
 
 @pytest.fixture(scope="package")
-def filled(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A store with a month of requests in it, which nobody changes."""
-    path = tmp_path_factory.mktemp("filled") / "requests.db"
-    fill(path, io.StringIO(), NOON)
-    with closing(Store.open(path)) as store:
-        store.catch_up()  # its end folds the log into the file, so that the file alone is the store
+def filled(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config) -> Path:
+    """A store with a month of requests in it, which nobody opens: made once for all processes of the run."""
+    directory = tmp_path_factory.getbasetemp()
+    if hasattr(pytestconfig, "workerinput"):
+        directory = directory.parent
+    path = directory / "filled.db"
+    with (directory / "filled.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not path.exists():
+            making = directory / "making.db"
+            fill(making, io.StringIO(), NOON)
+            with closing(Store.open(making)) as store:
+                store.catch_up()  # its end folds the log into the file, so that the file alone is the store
+            making.rename(path)
     return path
 
 
 @pytest.fixture(scope="package")
-def demo(filled: Path) -> Iterator[Server]:
+def demo(filled: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """A server for tests that only look."""
-    with Server(filled) as server:
-        yield server.start()
+    with _serving(filled, tmp_path_factory.mktemp("demo")) as server:
+        yield server
 
 
 @pytest.fixture
 def own_demo(filled: Path, tmp_path: Path) -> Iterator[Server]:
     """A server for one test, which may change what is there."""
-    path = tmp_path / "requests.db"
+    with _serving(filled, tmp_path) as server:
+        yield server
+
+
+@contextmanager
+def _serving(filled: Path, directory: Path) -> Iterator[Server]:
+    path = directory / "requests.db"
     shutil.copyfile(filled, path)
     path.chmod(0o600)
     with Server(path) as server:
@@ -64,9 +79,9 @@ def own_demo(filled: Path, tmp_path: Path) -> Iterator[Server]:
 
 @pytest.fixture
 def visitor(browser: Browser, demo: Server) -> Iterator[Visitor]:
-    """Somebody who has opened the link of the demo."""
+    """Somebody who may look at the demo, and has opened no page yet."""
     with visiting(browser, demo) as arrived:
-        arrived.enter()
+        arrived.let_in()
         yield arrived
 
 
@@ -74,5 +89,5 @@ def visitor(browser: Browser, demo: Server) -> Iterator[Visitor]:
 def owner(browser: Browser, own_demo: Server) -> Iterator[Visitor]:
     """Somebody who may change what is there."""
     with visiting(browser, own_demo) as arrived:
-        arrived.enter()
+        arrived.let_in()
         yield arrived

@@ -8,7 +8,7 @@ from playwright.sync_api import Page
 
 from tests.browser.visiting import Visitor
 
-__all__ = ["PAGES"]
+__all__ = ["FORMS", "PAGES"]
 
 
 def _linked(start: str, selector: str) -> Callable[[Visitor], Page]:
@@ -32,6 +32,41 @@ def _compare(visitor: Visitor) -> Page:
     return visitor.go(f"/compare?a={a}&b={b}")
 
 
+def _diff(visitor: Visitor) -> Page:
+    page = visitor.go("/prompts")
+    page.get_by_role("link", name="support-reply").first.click()
+    page.get_by_role("button", name="Show differences").click()
+    visitor.page.wait_for_url("**/diff?**")
+    return visitor.page
+
+
+def _next_version(visitor: Visitor) -> Page:
+    _linked("/prompts", _TEMPLATE)(visitor).get_by_role("link", name="New version from this one").click()
+    visitor.page.wait_for_url("**/publish?**")
+    return visitor.page
+
+
+def _deleting(visitor: Visitor) -> Page:
+    page = _bulk(visitor)
+    page.get_by_label("All of this query").check()
+    page.get_by_role("button", name="Delete…").click()
+    page.wait_for_url("**/requests/delete")
+    return page
+
+
+def _bulk(visitor: Visitor) -> Page:
+    page = visitor.go("/?q=tag%3Adigest")
+    page.locator("#with-selected summary").click()
+    return page
+
+
+def _keys(visitor: Visitor) -> Page:
+    page = visitor.go("/tags")
+    page.get_by_role("button", name="Keyboard shortcuts").click()
+    return page
+
+
+_TEMPLATE = "main a[href^='/prompts/']:not([href*='new'])"
 _REQUEST = "main tr[data-row] a[href^='/requests/']"
 PAGES: dict[str, Callable[[Visitor], Page]] = {
     "requests": _at("/"),
@@ -44,7 +79,8 @@ PAGES: dict[str, Callable[[Visitor], Page]] = {
     "compare": _compare,
     "charts": _at("/charts"),
     "prompts": _at("/prompts"),
-    "prompt": _linked("/prompts", "main a[href^='/prompts/']:not([href*='new'])"),
+    "prompt": _linked("/prompts", _TEMPLATE),
+    "prompt-diff": _diff,
     "groups": _at("/groups"),
     "group": _linked("/groups", "main a[href^='/groups/']"),
     "tags": _at("/tags"),
@@ -52,3 +88,12 @@ PAGES: dict[str, Callable[[Visitor], Page]] = {
     "trace": _linked("/traces", "main a[href^='/traces/']"),
 }
 """How to get to each; the visitor has come in."""
+
+FORMS: dict[str, Callable[[Visitor], Page]] = {
+    "prompt-new": _at("/prompts/new"),
+    "prompt-next": _next_version,
+    "requests-bulk": _bulk,
+    "requests-delete": _deleting,
+    "keys": _keys,
+}
+"""And to what is filled in or answered."""

@@ -16,6 +16,9 @@ from promptlayer_patch.store import Store
 from tests.browser.visiting import Visitor, visiting
 from tests.support.stored import said
 
+_LOOKS_EVERY_MS = 2_000
+"""The live tail, while it is on."""
+
 
 def rows(page: Page) -> int:
     return page.locator("[data-row]").count()
@@ -32,7 +35,7 @@ def search(page: Page, query: str) -> None:
 
 
 def test_words_and_filters_find_requests_and_the_address_is_the_view(visitor: Visitor) -> None:
-    page = visitor.page
+    page = visitor.go("/")
     search(page, "tag:support refund")
     found, address = count(page), page.url
     assert 0 < int(found.replace(",", "")) < 1_743
@@ -44,7 +47,7 @@ def test_words_and_filters_find_requests_and_the_address_is_the_view(visitor: Vi
 
 
 def test_fields_and_values_are_completed_by_keyboard(visitor: Visitor) -> None:
-    page = visitor.page
+    page = visitor.go("/")
     box = page.get_by_role("combobox", name="Query")
     box.press_sequentially("mod")
     option = page.get_by_role("option").filter(has_text=re.compile("^model:"))
@@ -63,7 +66,7 @@ def test_fields_and_values_are_completed_by_keyboard(visitor: Visitor) -> None:
 
 
 def test_a_query_that_cannot_be_read_is_explained_at_its_place(visitor: Visitor) -> None:
-    page = visitor.page
+    page = visitor.go("/")
     visitor.watch.statuses.add(400)
     search(page, "latency:>soon")
     expect(page.get_by_role("alert")).to_be_visible()
@@ -71,7 +74,7 @@ def test_a_query_that_cannot_be_read_is_explained_at_its_place(visitor: Visitor)
 
 
 def test_a_facet_narrows_the_list_and_is_taken_back(visitor: Visitor) -> None:
-    page = visitor.page
+    page = visitor.go("/")
     facets = page.get_by_role("complementary", name="Filters")
     facets.get_by_role("link", name=re.compile("^invoices")).click()
     expect(page).to_have_url(re.compile("q=tag"))
@@ -82,7 +85,7 @@ def test_a_facet_narrows_the_list_and_is_taken_back(visitor: Visitor) -> None:
 
 
 def test_drawing_over_the_chart_sets_the_time(visitor: Visitor) -> None:
-    page = visitor.page
+    page = visitor.go("/")
     plot = page.locator("[data-brush]")
     expect(plot).to_be_visible()
     box = plot.bounding_box()
@@ -96,7 +99,7 @@ def test_drawing_over_the_chart_sets_the_time(visitor: Visitor) -> None:
 
 
 def test_older_requests_come_in_while_scrolling(visitor: Visitor) -> None:
-    page = visitor.page
+    page = visitor.go("/")
     before = rows(page)
     page.locator("tr.older").scroll_into_view_if_needed()
     expect(page.locator("[data-row]").nth(before)).to_be_attached()
@@ -113,7 +116,7 @@ def test_older_requests_are_a_link_without_script(browser: Browser, demo: Server
 
 
 def test_columns_are_chosen_and_stay(visitor: Visitor) -> None:
-    page = visitor.page
+    page = visitor.go("/")
     page.locator("summary", has_text="Columns").click()
     page.get_by_label("Attempts").check()
     page.locator("summary", has_text="Columns").locator("..").get_by_role("button", name="Show").click()
@@ -123,7 +126,7 @@ def test_columns_are_chosen_and_stay(visitor: Visitor) -> None:
 
 
 def test_the_list_is_sorted_by_a_click(visitor: Visitor) -> None:
-    page = visitor.page
+    page = visitor.go("/")
     page.get_by_role("columnheader", name="Latency").get_by_role("link").click()
     expect(page.locator("th[aria-sort]")).to_contain_text("Latency")
     data = page.request.get(page.url + "&format=json").json()
@@ -131,23 +134,32 @@ def test_the_list_is_sorted_by_a_click(visitor: Visitor) -> None:
     assert took == sorted(took, reverse=True)
 
 
-def test_a_new_request_comes_in_on_top_until_the_tail_is_paused(owner: Visitor) -> None:
-    page = owner.page
-    live = page.get_by_role("button", name="Live")
-    expect(live).to_have_attribute("aria-pressed", "true")
-    with closing(Store.open(owner.server.db)) as store:
+def test_a_new_request_comes_in_on_top_until_the_tail_is_paused(browser: Browser, own_demo: Server) -> None:
+    with visiting(browser, own_demo, kept=False) as owner, closing(Store.open(own_demo.db)) as store:
+        owner.page.clock.install()
+        page = owner.enter()
+        looks: list[str] = []
+        page.on("request", lambda sent: looks.append(sent.url) if "/requests/rows" in sent.url else None)
+        live = page.get_by_role("button", name="Live")
+        expect(live).to_have_attribute("aria-pressed", "true")
         (first,) = store.add([said("Is anybody there?", "Yes.", 86_400 * 330)])
+        page.clock.run_for(_LOOKS_EVERY_MS)
         expect(page.locator(f"[data-id='{first}']")).to_be_attached()
         expect(page.locator("[data-row]").first).to_contain_text("Is anybody there?")
         live.click()
         expect(live).to_have_attribute("aria-pressed", "false")
+        assert looks
+        looks.clear()
         (second,) = store.add([said("And now?", "No.", 86_400 * 330 + 1)])
-    page.wait_for_timeout(2_500)  # it would have looked by then
-    assert page.locator(f"[data-id='{second}']").count() == 0
+        page.clock.run_for(10 * _LOOKS_EVERY_MS)
+        assert (looks, page.locator(f"[data-id='{second}']").count()) == ([], 0)
+        live.click()
+        page.clock.run_for(_LOOKS_EVERY_MS)
+        expect(page.locator(f"[data-id='{second}']")).to_be_attached()
 
 
 def test_selected_requests_get_a_tag(owner: Visitor) -> None:
-    page = owner.page
+    page = owner.go("/")
     for at in (0, 2):
         page.locator("[data-row] input[name=id]").nth(at).check()
     page.locator("#with-selected summary").click()
@@ -217,10 +229,11 @@ def test_an_empty_store_says_what_to_do(browser: Browser, tmp_path: Path) -> Non
 
 
 def test_the_list_is_walked_by_keyboard(visitor: Visitor) -> None:
-    page = visitor.page
+    page = visitor.go("/")
     page.keyboard.press("/")
     expect(page.get_by_role("combobox", name="Query")).to_be_focused()
     page.keyboard.type("tag:orders")
+    expect(page.get_by_role("combobox", name="Query")).to_have_attribute("aria-expanded", "true")
     page.keyboard.press("Escape")
     page.keyboard.press("Enter")
     page.wait_for_url(re.compile("q=tag"))

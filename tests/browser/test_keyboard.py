@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-import pytest
+import re
 
-from tests.browser.pages import PAGES
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.pages import FORMS, PAGES
 from tests.browser.visiting import Visitor
 
 _NUMBER_WHAT_CAN_BE_USED = """() => {
@@ -28,10 +31,11 @@ _STRAYS = 10
 
 
 @pytest.mark.parametrize(
-    "name", ["requests-none", "request-tools", "compare", "charts", "prompt", "tags", "trace"]
+    "name",
+    ["requests-none", "request-tools", "compare", "charts", "prompt", "tags", "trace", "prompt-new"],
 )
 def test_whatever_can_be_used_is_reached_by_tab_and_shows_it(name: str, visitor: Visitor) -> None:
-    page = PAGES[name](visitor)
+    page = {**PAGES, **FORMS}[name](visitor)
     visitor.settled()
     controls: list[str] = page.evaluate(_NUMBER_WHAT_CAN_BE_USED)
     page.evaluate("document.activeElement.blur()")
@@ -49,7 +53,7 @@ def test_whatever_can_be_used_is_reached_by_tab_and_shows_it(name: str, visitor:
 
 
 def test_the_first_stop_leads_past_the_navigation(visitor: Visitor) -> None:
-    page = visitor.page
+    page = visitor.go("/")
     page.evaluate("document.activeElement.blur()")
     page.keyboard.press("Tab")
     assert page.evaluate("document.activeElement.textContent.trim()") == "Skip to content"
@@ -59,10 +63,58 @@ def test_the_first_stop_leads_past_the_navigation(visitor: Visitor) -> None:
 
 
 def test_a_menu_closes_with_escape_and_gives_the_focus_back(visitor: Visitor) -> None:
-    page = visitor.page
+    page = visitor.go("/")
     menu = page.locator("summary", has_text="Columns")
     menu.focus()
     page.keyboard.press("Enter")
     page.keyboard.press("Tab")
     page.keyboard.press("Escape")
     assert menu.evaluate("one => one === document.activeElement && !one.parentElement.open")
+
+
+def test_a_stretch_of_the_chart_is_chosen_by_keyboard_alone(visitor: Visitor) -> None:
+    page = visitor.go("/")
+    plot = page.get_by_role("slider", name="Requests over time")
+    expect(plot).to_be_visible()
+    page.get_by_role("button", name="Live").focus()
+    page.keyboard.press("Shift+Tab")
+    expect(plot).to_be_focused()
+    last = int(str(plot.get_attribute("aria-valuemax")))
+    for key in ("Home", "PageUp", "ArrowRight"):
+        page.keyboard.press(key)
+    assert plot.get_attribute("aria-valuenow") == "11"
+    said = str(plot.get_attribute("aria-valuetext"))
+    assert "ok" in said, "what one point says"
+    for key in ("Shift+End", "Shift+ArrowLeft"):
+        page.keyboard.press(key)
+    assert plot.get_attribute("aria-valuenow") == str(last - 1)
+    assert "\N{EN DASH}" in str(plot.get_attribute("aria-valuetext")), "from when to when"
+    page.keyboard.press("Enter")
+    page.wait_for_url(re.compile("since"))
+    expect(page.locator("#count strong")).not_to_have_text("1,743")
+    within = page.request.get(page.url + "&format=json").json()["total"]["count"]
+    assert 0 < within < 1_743
+
+
+def test_the_chart_lets_go_of_a_stretch(visitor: Visitor) -> None:
+    page = visitor.go("/")
+    plot = page.get_by_role("slider", name="Requests over time")
+    brushed = page.locator(".brushed")
+    plot.focus()
+    page.keyboard.press("Shift+Home")
+    wide = brushed.get_attribute("width")
+    page.keyboard.press("Escape")
+    assert float(str(brushed.get_attribute("width"))) < float(str(wide))
+    page.keyboard.press("Tab")
+    assert brushed.get_attribute("width") == "0"
+    page.wait_for_url(visitor.server.url + "/")
+
+
+def test_the_chart_keeps_the_focus_when_it_is_drawn_anew(visitor: Visitor) -> None:
+    page = visitor.go("/")
+    plot = page.get_by_role("slider", name="Requests over time")
+    plot.focus()
+    page.evaluate("document.querySelector('.plot').dataset.old = 'yes'")
+    page.evaluate("document.dispatchEvent(new CustomEvent('requests:arrived'))")
+    expect(page.locator(".plot[data-old]")).to_have_count(0)
+    expect(plot).to_be_focused()

@@ -47,12 +47,12 @@ def test_a_request_is_scored_tagged_and_put_into_a_group(
         expect(about(page, "tags")).to_contain_text("look-at-this")
         about(page, "scores").get_by_label("Name of the score").fill("accuracy")
         about(page, "scores").get_by_label("Score, 0 to 100").fill("64")
-        about(page, "scores").get_by_role("button").click()
+        about(page, "scores").get_by_role("button", name="Score", exact=True).click()
         expect(about(page, "scores")).to_contain_text("accuracy")
         expect(about(page, "scores")).to_contain_text("64")
-        about(page, "metadata").get_by_label("Key").fill("reviewer")
+        about(page, "metadata").get_by_label("Key", exact=True).fill("reviewer")
         about(page, "metadata").get_by_label("Value").fill("Ada")
-        about(page, "metadata").get_by_role("button").click()
+        about(page, "metadata").get_by_role("button", name="Set").click()
         expect(about(page, "metadata")).to_contain_text("Ada")
         about(page, "groups").get_by_role("button", name="New group").click()
         expect(about(page, "groups").get_by_role("link", name=re.compile("Group")).first).to_be_visible()
@@ -60,6 +60,42 @@ def test_a_request_is_scored_tagged_and_put_into_a_group(
         expect(about(page, "tags")).not_to_contain_text("look-at-this")
         owner.found("score.accuracy%3A64+metadata.reviewer%3AAda")
         expect(page.locator("[data-row]")).to_have_count(1)
+
+
+@pytest.mark.parametrize("script", [True, False], ids=["with script", "without"])
+def test_what_was_said_is_taken_away_again_by_keyboard(
+    script: bool, browser: Browser, own_demo: Server
+) -> None:
+    with visiting(browser, own_demo, java_script_enabled=script) as owner:
+        owner.enter()
+        page = opened(owner, "tag%3Asupport+metadata.user_id%3A*+has%3Agroup")
+        request = int(page.url.partition("/requests/")[2].partition("?")[0])
+        about(page, "scores").get_by_label("Score, 0 to 100").fill("64")
+        page.keyboard.press("Enter")
+        for part, names in (("scores", "score"), ("metadata", "key"), ("groups", "group")):
+            buttons = about(page, part).get_by_role("button", name=re.compile(f"^Take .* {names} "))
+            expect(buttons.first).to_be_visible()
+            for left in range(buttons.count() - 1, -1, -1):
+                buttons.first.focus()
+                page.keyboard.press("Enter")
+                expect(buttons).to_have_count(left)
+        found = page.request.get(f"{own_demo.url}/requests/{request}?format=json").json()["request"]
+        assert (found["scores"], found["metadata"], found["groups"]) == ({}, {}, [])
+        owner.found("tag%3Asupport+metadata.user_id%3A*+has%3Agroup")
+        assert page.locator(f"[data-id='{request}']").count() == 0
+
+
+def test_what_was_taken_away_hands_the_focus_to_what_is_left(owner: Visitor) -> None:
+    page = opened(owner, "tag%3Asupport")
+    buttons = about(page, "metadata").get_by_role("button", name=re.compile("^Take away the key "))
+    names = [one.get_attribute("value") for one in buttons.all()]
+    assert len(names) == 3
+    buttons.first.focus()
+    for at, name in enumerate(names):
+        expect(about(page, "metadata").locator(f"button[value='{name}']")).to_be_focused()
+        page.keyboard.press("Enter")
+        expect(buttons).to_have_count(len(names) - at - 1)
+    expect(about(page, "metadata").get_by_label("Key", exact=True)).to_be_focused()
 
 
 def test_saying_something_keeps_the_focus(owner: Visitor) -> None:
@@ -77,7 +113,7 @@ def test_a_score_of_101_is_refused_with_words(browser: Browser, own_demo: Server
         page = opened(owner, "tag%3Asupport")
         page.evaluate("document.querySelector('#add-score').removeAttribute('max')")
         page.get_by_label("Score, 0 to 100").fill("101")
-        about(page, "scores").get_by_role("button").click()
+        about(page, "scores").get_by_role("button", name="Score", exact=True).click()
         expect(page.get_by_role("alert")).to_be_visible()
 
 

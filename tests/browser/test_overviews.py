@@ -11,7 +11,7 @@ from tests.browser.visiting import Visitor, visiting
 
 
 def test_charts_are_drawn_and_can_be_read_as_tables(visitor: Visitor) -> None:
-    page = visitor.page
+    page = visitor.go("/")
     page.get_by_role("link", name="Charts", exact=True).click()
     expect(page.locator("canvas").first).to_be_visible()
     assert page.locator("canvas").count() >= 4

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Browser, BrowserContext, Page, ViewportSize
 
 from promptlayer_patch.server.running import Server
 from promptlayer_patch.store import Store
@@ -17,6 +17,10 @@ __all__ = ["PATIENCE_MS", "Visitor", "visiting"]
 
 PATIENCE_MS = 15_000
 """For a machine that does much else; nothing waits that long where all is well."""
+
+_ALL_CAME = """() => [...document.querySelectorAll("[data-hx-trigger^=load]")].every((one) =>
+  ![...one.children].some((link) => link.getAttribute("href") === one.dataset.hxGet))"""
+"""Parts that come later: until then a link to each stands in its place."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,10 @@ class Visitor:
         self.page.goto(self.server.link)
         return self.page
 
+    def let_in(self) -> None:
+        """Have the cookie of somebody who has entered, without the list, which takes the browser a while."""
+        self.page.request.get(self.server.link, max_redirects=0)
+
     def go(self, path: str) -> Page:
         self.page.goto(self.server.url + path)
         return self.page
@@ -43,23 +51,68 @@ class Visitor:
         return self.go("/?q=" + query)
 
     def settled(self) -> Page:
-        """The page once nothing more is under way."""
-        self.page.wait_for_load_state("networkidle")
+        """The page once all that it asks for by itself is there."""
+        self.page.wait_for_load_state()
+        self.page.wait_for_function(_ALL_CAME)
         return self.page
 
 
 @contextmanager
-def visiting(browser: Browser, server: Server, **options: Any) -> Iterator[Visitor]:
+def visiting(browser: Browser, server: Server, *, kept: bool = True, **options: Any) -> Iterator[Visitor]:
     """A visitor of `server`; what may not go on in their browser fails at the end.
 
-    `options` are those of a context of playwright's: colour scheme, size, language.
+    `options` are those of a context of playwright's: colour scheme, size, language. The window is not `kept`
+    for the next visitor where a test changes what cannot be wiped, such as its clock.
     """
-    context = browser.new_context(**{"locale": "en-GB", "timezone_id": "UTC", **options})
-    context.set_default_timeout(PATIENCE_MS)
-    watch = Watch(server.url)
-    watch.over(context)
+    wishes = (browser, *sorted((name, repr(value)) for name, value in options.items()))
+    free = _free.setdefault(wishes, [])
+    seat = free.pop() if free else _Seat.made(browser, options)
     try:
-        yield Visitor(server, context.new_page(), watch)
-    finally:
-        context.close()
-    watch.check()
+        seat.watch.begin(server.url)
+        yield Visitor(server, seat.page, seat.watch)
+        seat.leave()
+        seat.watch.check()
+    except BaseException:
+        seat.context.close()
+        raise
+    if kept:
+        free.append(seat)
+    else:
+        seat.context.close()
+
+
+@dataclass(frozen=True)
+class _Seat:
+    """One window. A new one costs a second of the machine, so whoever comes next gets it, wiped."""
+
+    context: BrowserContext
+    page: Page
+    watch: Watch
+    colours: Literal["dark", "light"]
+    size: ViewportSize | None
+
+    @classmethod
+    def made(cls, browser: Browser, options: Mapping[str, Any]) -> _Seat:
+        context = browser.new_context(**{**_USUAL, **options})
+        context.set_default_timeout(PATIENCE_MS)
+        watch = Watch()
+        watch.over(context)
+        page = context.new_page()
+        return cls(context, page, watch, options.get("color_scheme", "light"), page.viewport_size)
+
+    def leave(self) -> None:
+        """Leave nothing behind for the next: no page, no cookie, nothing that a page has kept."""
+        for other in self.context.pages:
+            if other != self.page:
+                other.close()
+        if self.page.url.startswith("http"):
+            self.page.evaluate("sessionStorage.clear()")
+        self.page.goto("about:blank")
+        self.page.emulate_media(color_scheme=self.colours)
+        if self.size is not None:
+            self.page.set_viewport_size(self.size)
+        self.context.clear_cookies()
+
+
+_USUAL = {"locale": "en-GB", "timezone_id": "UTC", "reduced_motion": "reduce"}
+_free: dict[tuple[Any, ...], list[_Seat]] = {}

@@ -22,11 +22,17 @@ _SAID_OF_ERROR_STATUS = "Failed to load resource: the server responded with a st
 class Watch:
     """Everything that goes on in one browser's context, held against what may."""
 
-    origin: str
+    origin: str = ""
     """Where all requests must go: scheme, host and port."""
     statuses: set[int] = field(default_factory=set)
     """Those of errors that a test asks for; any other that the console reports is trouble."""
     trouble: list[str] = field(default_factory=list)
+
+    def begin(self, origin: str) -> None:
+        """Forget what was before; whoever comes now has to do with the server at `origin` alone."""
+        self.origin = origin
+        self.statuses.clear()
+        self.trouble.clear()
 
     def over(self, context: BrowserContext) -> None:
         context.on("dialog", self._dialog)

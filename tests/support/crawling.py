@@ -7,19 +7,19 @@ from collections import Counter, deque
 from collections.abc import Callable, Iterable
 from urllib.parse import parse_qsl, urljoin, urlsplit
 
-__all__ = ["crawl", "kind_of"]
+__all__ = ["crawl", "kinds_of"]
 
-_DISTINCT = re.compile(r"\d+|[0-9a-f]{16,}")
+_DISTINCT = re.compile(r"[0-9a-f]{16,}|\d+")
 
 
 def crawl(visit: Callable[[str], Iterable[str]], starts: Iterable[str], most_of_a_kind: int) -> list[str]:
-    """Visit the starts and what they link to, of each kind of page so many; the addresses in that order.
+    """Visit the starts and what they link to, so many of each kind at least; the addresses in that order.
 
     `visit` opens a path with its query, and gives what stands in its links. Those elsewhere are not followed.
     """
     waiting = deque(starts)
     known = set(waiting)
-    seen: Counter[str] = Counter(map(kind_of, waiting))
+    seen = Counter(kind for start in waiting for kind in kinds_of(start))
     visited = []
     while waiting:
         here = waiting.popleft()
@@ -30,15 +30,15 @@ def crawl(visit: Callable[[str], Iterable[str]], starts: Iterable[str], most_of_
             if address.netloc != "here" or there in known:
                 continue
             known.add(there)
-            kind = kind_of(there)
-            seen[kind] += 1
-            if seen[kind] <= most_of_a_kind:
+            kinds = kinds_of(there)
+            if any(seen[kind] < most_of_a_kind for kind in kinds):
+                seen.update(kinds)
                 waiting.append(there)
     return visited
 
 
-def kind_of(address: str) -> str:
-    """What pages have in common that differ only in whose they are: the path without ids, the parameters."""
+def kinds_of(address: str) -> set[str]:
+    """What pages that differ only in whose they are have in common: the path without ids, each parameter."""
     parts = urlsplit(address)
-    names = sorted({name for name, _ in parse_qsl(parts.query, keep_blank_values=True)})
-    return _DISTINCT.sub("N", parts.path) + ("?" + "&".join(names) if names else "")
+    path = _DISTINCT.sub("N", parts.path)
+    return {path, *(f"{path}?{name}" for name, _ in parse_qsl(parts.query, keep_blank_values=True))}

@@ -20,7 +20,7 @@ from promptlayer_patch.server.dashboard.charts_breakdowns import (
 )
 from promptlayer_patch.server.dashboard.charts_drawing import Chart, Tile, drawn, tiles
 from promptlayer_patch.server.dashboard.rendering import page
-from promptlayer_patch.server.dashboard.requests_asking import AskedQuery, asked, elsewhere
+from promptlayer_patch.server.dashboard.requests_asking import TOO_SLOW, AskedQuery, asked, elsewhere
 from promptlayer_patch.server.endpoints import Answer, Auth, Call, Endpoint
 from promptlayer_patch.store import QueryTooSlow, Store, StoreUnavailable
 from promptlayer_patch.store.charting.charts import Charts, Overview, Slice
@@ -77,7 +77,7 @@ def _charts(call: Call[None, ChartsQuery]) -> Answer:
             with call.workspace.reading() as store:
                 shown = _shown(store, query, bar.filter, bar.terms)
         except QueryTooSlow:
-            trouble, status = "This takes too long. Ask for less time, or for fewer things at once.", 400
+            trouble, status = TOO_SLOW, 400
         except StoreUnavailable:
             trouble, status = "The requests are being indexed; try again in a moment.", 503
     data: dict[str, Any] = {"q": query.q, **kept, "problem": bar.problem, "trouble": trouble, "shown": shown}

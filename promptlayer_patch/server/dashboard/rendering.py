@@ -16,7 +16,7 @@ from promptlayer_patch._wire import encoded
 from promptlayer_patch.server.dashboard.formats import FILTERS
 from promptlayer_patch.server.dashboard.static import address
 from promptlayer_patch.server.dashboard.visible import visible
-from promptlayer_patch.server.dashboard.words import LANGUAGES, language_of, words
+from promptlayer_patch.server.dashboard.words import LANGUAGES, language_of, problems, words
 from promptlayer_patch.server.endpoints import Answer, Call
 
 __all__ = ["page", "rendered"]
@@ -46,6 +46,7 @@ def rendered(headers: Mapping[str, str], template: str, context: Mapping[str, An
         .get_template(template)
         .render(
             t=words(language),
+            told=problems(language),
             language=language,
             languages=LANGUAGES,
             partial=headers.get("hx-request") == "true",

@@ -10,6 +10,7 @@ from pydantic import BaseModel, Field
 from promptlayer_patch._query import Cursor, Order, Query, SortKey
 from promptlayer_patch.server.dashboard.rendering import page
 from promptlayer_patch.server.dashboard.requests_asking import (
+    TOO_SLOW,
     Asked,
     ListQuery,
     Problem,
@@ -88,7 +89,7 @@ def _found(
         found = store.search(wanted, _PAGE, query.cursor)
         return found, store.total(wanted) if counted else None, None
     except QueryTooSlow:
-        return _NOTHING, None, Problem("This takes too long. Ask for less time, or for fewer things at once.")
+        return _NOTHING, None, Problem(TOO_SLOW)
     except StoreUnavailable:
         return _newest(store, query), None, Problem("The store is being indexed. Look again in a moment.")
 

@@ -19,8 +19,19 @@ from promptlayer_patch._query.language import parse
 from promptlayer_patch.server.endpoints import Answer
 from promptlayer_patch.store.charting.ranges import split
 
-__all__ = ["Asked", "AskedQuery", "ListQuery", "Problem", "address_of", "asked", "elsewhere", "parsed"]
+__all__ = [
+    "TOO_SLOW",
+    "Asked",
+    "AskedQuery",
+    "ListQuery",
+    "Problem",
+    "address_of",
+    "asked",
+    "elsewhere",
+    "parsed",
+]
 
+TOO_SLOW = "This takes too long. Ask for less time, or for fewer things at once."
 _PRESETS = (
     ("Last hour", "since:1h"),
     ("Last 24 hours", "since:24h"),

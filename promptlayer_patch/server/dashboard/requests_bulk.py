@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, field_validator
 from promptlayer_patch._query import InvalidQuery, Query
 from promptlayer_patch.annotations import Score
 from promptlayer_patch.server.dashboard.rendering import page
-from promptlayer_patch.server.dashboard.requests_asking import address_of, parsed
+from promptlayer_patch.server.dashboard.requests_asking import TOO_SLOW, address_of, parsed
 from promptlayer_patch.server.endpoints import Answer, Auth, Call, Endpoint
 from promptlayer_patch.server.refusals import BadRequest
 from promptlayer_patch.server.workspaces import Workspace
@@ -100,8 +100,10 @@ def _ids(workspace: Workspace, selected: Selection) -> Sequence[int]:
                 after = part.next
                 if after is None:
                     break
-    except (InvalidQuery, QueryTooSlow) as fault:
-        raise BadRequest(str(fault)) from None
+    except InvalidQuery as fault:
+        raise BadRequest(fault.problem) from None
+    except QueryTooSlow:
+        raise BadRequest(TOO_SLOW) from None
     return found
 
 

@@ -31,7 +31,7 @@ def _export(call: Call[Any, Any]) -> Answer:
     try:
         filter = _filter(said)
     except InvalidQuery as fault:
-        raise BadRequest(str(fault)) from None
+        raise BadRequest(fault.problem) from None
     headers = {"Content-Disposition": f'attachment; filename="requests.{said.kind}"'}
     pieces = _pieces(call.workspace, filter, FORMATS[said.kind])
     return Answer(Stream(pieces), 200, headers, _TYPES[said.kind])

@@ -71,8 +71,14 @@ REQUEST = {
     "Streamed": "流式",
     "Summary": "摘要",
     "Tags": "标签",
+    "Take a key away": "移除键",
+    "Take a score away": "移除评分",
     "Take a tag away": "移除标签",
+    "Take away the key": "移除键",
+    "Take away the score": "移除评分",
     "Take away the tag": "移除标签",
+    "Take it out of group": "移出分组",
+    "Take the request out of a group": "将请求移出分组",
     "The application closed the stream before its end.": "应用在流结束之前关闭了它。",
     "The application raised an error while it was reading the stream.": "应用在读取流时抛出了错误。",
     "The application stopped reading and dropped the stream.": "应用停止读取并丢弃了流。",
@@ -84,6 +90,7 @@ REQUEST = {
     "The task was cancelled, or the program interrupted, before the end.": (
         "任务在结束前被取消，或程序被中断。"
     ),
+    "The store cannot hold this.": "存储无法保存此内容。",
     "There is no such group.": "没有这个分组。",
     "There is no such request.": "没有这个请求。",
     "There is nothing to read.": "没有可读的内容。",

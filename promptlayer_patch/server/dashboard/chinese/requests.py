@@ -53,6 +53,9 @@ REQUESTS = {
     "Query": "查询",
     "Remove": "移除",
     "Requests over time": "请求随时间的变化",
+    "Requests over time: arrow keys choose a time, with shift a stretch of it; Enter shows its requests": (
+        "请求随时间的变化：方向键选择时刻，按住 Shift 选择一段时间，Enter 显示其中的请求"
+    ),
     "Run a program that calls OpenAI with these two lines in front of it:": (
         "用下面两行运行一个调用 OpenAI 的程序："
     ),
@@ -75,6 +78,9 @@ REQUESTS = {
     "Template": "模板",
     "The selected rows": "选中的行",
     "The store is being indexed. Look again in a moment.": "正在建立索引，请稍后再看。",
+    "There are more than 10,000. One form changes the newest 10,000 of them; a download has all.": (
+        "超过 10,000 个。一次最多更改其中最新的 10,000 个；下载则包括全部。"
+    ),
     "This takes too long. Ask for less time, or for fewer things at once.": (
         "耗时过长。请缩小时间范围或减少条件。"
     ),

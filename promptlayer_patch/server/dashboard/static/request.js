@@ -33,13 +33,21 @@
     }
   });
 
-  /* A new panel in place of the old one: the field that was written in is there again, and is gone to. */
+  /* A new panel in place of the old one: the focus goes to the field that was written in; where something was
+     taken away, to what has moved up into its place. */
   let part = null;
+  let place = -1;
+  const takes = (section) => [...section.querySelectorAll(".take")];
   document.addEventListener("submit", (event) => {
-    part = event.target.closest("#about section")?.id ?? null;
+    const section = event.target.closest("#about section");
+    part = section?.id ?? null;
+    place = section ? takes(section).indexOf(event.submitter) : -1;
   });
   document.addEventListener("htmx:after:swap", () => {
-    if (part) document.querySelector(`#about #${part} .add input`)?.focus();
+    const section = part && document.querySelector(`#about #${part}`);
     part = null;
+    if (!section) return;
+    const left = place < 0 ? [] : takes(section);
+    (left[Math.min(place, left.length - 1)] ?? section.querySelector(".add input")).focus();
   });
 })();

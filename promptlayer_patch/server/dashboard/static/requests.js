@@ -1,5 +1,5 @@
 "use strict";
-/* The list of requests: completion in the query bar, times of the viewer's zone, the chart's brush, selection. */
+/* The list of requests: completion in the query bar, times of the viewer's zone, selection. */
 
 (() => {
   const FOCUS = "promptlayer_patch.focus";
@@ -118,68 +118,6 @@
     }
   });
 
-  /* --- the chart: what a point says, and a time to choose by drawing over it */
-
-  const two = (number) => String(number).padStart(2, "0");
-  const clock = (at) =>
-    `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${two(at.getHours())}:${two(at.getMinutes())}`;
-
-  function brush(plot) {
-    const points = JSON.parse(plot.dataset.points);
-    const step = Number(plot.dataset.step);
-    const told = document.querySelector("#chart-told");
-    const brushed = plot.querySelector(".brushed");
-    const width = 10;
-    let first = null;
-
-    const place = (event) => {
-      const box = plot.getBoundingClientRect();
-      const at = Math.floor(((event.clientX - box.left) / box.width) * points.length);
-      return Math.min(points.length - 1, Math.max(0, at));
-    };
-    const iso = (seconds) => new Date(seconds * 1000).toISOString();
-
-    function tell(at) {
-      const [begins, ok, warning, error] = points[at];
-      const said = [[ok, "ok"], [warning, "warning"], [error, "error"]].filter(([count]) => count);
-      const counts = said.map(([count, kind]) => `${count.toLocaleString()} ${plot.dataset[kind]}`).join(", ");
-      told.textContent = `${clock(new Date(begins * 1000))}: ${counts || "0"}`;
-    }
-
-    function draw(last) {
-      const [from, to] = [Math.min(first, last), Math.max(first, last)];
-      brushed.setAttribute("x", from * width);
-      brushed.setAttribute("width", (to - from + 1) * width);
-      told.textContent = `${clock(new Date(points[from][0] * 1000))} – ${clock(new Date((points[to][0] + step) * 1000))}`;
-    }
-
-    plot.addEventListener("pointerdown", (event) => {
-      if (event.button !== 0) return;
-      first = place(event);
-      plot.setPointerCapture(event.pointerId);
-    });
-    plot.addEventListener("pointermove", (event) => {
-      if (first === null) tell(place(event));
-      else draw(place(event));
-    });
-    plot.addEventListener("pointerleave", () => {
-      if (first === null) told.textContent = told.dataset.idle;
-    });
-    plot.addEventListener("pointercancel", () => {
-      first = null;
-      brushed.setAttribute("width", 0);
-    });
-    plot.addEventListener("pointerup", (event) => {
-      if (first === null) return;
-      const [from, to] = [first, place(event)].sort((one, other) => one - other);
-      first = null;
-      const where = new URL(plot.dataset.brush, location.href);
-      where.searchParams.set("from", iso(points[from][0]));
-      where.searchParams.set("to", iso(points[to][0] + step));
-      location.assign(where);
-    });
-  }
-
   /* --- selecting rows */
 
   function selection(form) {
@@ -255,11 +193,6 @@
     if (link) sessionStorage.setItem(FOCUS, link.dataset.name);
   });
   document.addEventListener("htmx:after:swap", () => {
-    const plot = document.querySelector(".plot:not([data-ready])");
-    if (plot) {
-      plot.dataset.ready = "";
-      brush(plot);
-    }
     const address = sessionStorage.getItem(FOCUS);
     const link = address && document.querySelector(`.facet a.value[data-name="${CSS.escape(address)}"]`);
     if (link) {
