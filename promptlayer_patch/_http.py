@@ -22,6 +22,7 @@ _SMALL, _LARGE = 256, 65_536
 _LONG_ANSWER_LIMIT = 64_000_000
 """Bytes of a page of prompt templates, which holds them whole."""
 _REASON_LIMIT = 300
+_NO_HEADERS: Mapping[str, str] = {}
 
 _UNSENT = frozenset({"NewConnectionError", "ConnectTimeout", "ConnectTimeoutError", "ProxyError", "SSLError"})
 _TIMEOUTS = frozenset({"ConnectTimeout", "ReadTimeout", "ReadTimeoutError", "TimeoutError"})
@@ -49,9 +50,10 @@ class Connection:
         self._secret = secret
         self._session: Any = None
 
-    def post(self, path: str, body: bytes) -> Answer:
+    def post(self, path: str, body: bytes, headers: Mapping[str, str] = _NO_HEADERS) -> Answer:
         """Post `body`, which is JSON, and tell what came back."""
-        return self._asked("POST", path, {"Content-Type": "application/json"}, body, _READ_TIMEOUT_S)
+        headers = {"Content-Type": "application/json", **headers}
+        return self._asked("POST", path, headers, body, _READ_TIMEOUT_S)
 
     def get(self, path: str, headers: Mapping[str, str], *, timeout_s: float = _READ_TIMEOUT_S) -> Answer:
         """Get `path` and tell what came back, or in `reason` the root of why nothing did."""

@@ -681,7 +681,7 @@ def delivering(spooling: Spooling) -> Iterator[Item]:
     """Deliver all there is."""
     while (one := spooling.take(own_only=False, fresh_first=False)) is not None:
         yield one
-        spooling.delivered(one, 1)
+        spooling.delivered([(one, 1)])
 
 
 def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -704,7 +704,7 @@ def test_damaged_under_a_living_process_it_is_set_aside_and_a_new_one_begun(
         if spooling._own is not own or (one := spooling.take(own_only=True, fresh_first=False)) is None:
             break
         try:
-            spooling.delivered(one, 1)
+            spooling.delivered([(one, 1)])
         except Unusable:
             pass
     new = record("new")
@@ -767,7 +767,7 @@ def test_an_item_that_cannot_be_read_does_not_hold_back_its_neighbours(
         if one.unreadable:
             assert spooling.reject(one, one.unreadable) == []
         else:
-            spooling.delivered(one, 1)
+            spooling.delivered([(one, 1)])
     assert found == keys([before, broken, after])
     (rejected,) = directory.rejected.all()
     assert (rejected.key, rejected.body) == (broken.key, body)

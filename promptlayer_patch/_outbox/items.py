@@ -72,6 +72,14 @@ class Item:
         if isinstance(outcome, Delivered):
             self.request_id = outcome.request_id
 
+    @property
+    def goes_along(self) -> bool:
+        """Whether others may go in the same request.
+
+        What was tried before may be what the destination fails over, and must not take others with it.
+        """
+        return isinstance(self.load, Record) and not self.attempts and self.unreadable is None
+
     def addressed(self) -> Item:
         """The same, with the id of its request in the body: for where nothing follows anything."""
         if not isinstance(self.load, Annotation) or self.load.request_id == self.request_id:
@@ -117,11 +125,17 @@ class Spool(Protocol):
         With `fresh_first` the other way round.
         """
 
+    def take_along(self, most: int, size: int) -> list[Item]:
+        """What is next, as far as it is records that were never tried: so many and so large at most."""
+
     def has(self, item: Item) -> bool:
         """Whether an item that was taken is still its to settle."""
 
     def delivered(self, item: Item, request_id: int | None) -> None:
         """Forget the item, and let those that follow it go, with its id."""
+
+    def all_delivered(self, items: Sequence[tuple[Item, int | None]]) -> None:
+        """`delivered` for each of them and its id, in one go."""
 
     def put_off(self, item: Item, after_s: float) -> None:
         """Give the item back, to be tried again in so many seconds."""

@@ -63,6 +63,24 @@ class MemorySpool:
             item.spool = self
         return item
 
+    def take_along(self, most: int, size: int) -> list[Item]:
+        with self._lock:
+            taken: list[Item] = []
+            order = self._order
+            while len(taken) < most and order.cursor < order.last:
+                row = order.cursor + 1
+                item = self._items.get(row)
+                if item is None or order.waits(row):
+                    order.cursor = row
+                    continue
+                size -= len(item.body)
+                if size < 0 or not item.goes_along:
+                    break
+                order.first_look(row)
+                item.spool = self
+                taken.append(item)
+            return taken
+
     def has(self, item: Item) -> bool:
         return item.row in self._items
 
@@ -73,6 +91,11 @@ class MemorySpool:
             for row in self._parked.pop(item.key, ()):
                 self._order.put_off(row, 0.0)
             self._forget(item)
+
+    def all_delivered(self, items: Sequence[tuple[Item, int | None]]) -> None:
+        with self._lock:
+            for item, request_id in items:
+                self.delivered(item, request_id)
 
     def put_off(self, item: Item, after_s: float) -> None:
         with self._lock:
