@@ -124,9 +124,9 @@ class Spooling:
 
     def take_along(self, first: Item, most: int, size: int) -> list[Item]:
         """What may go with `first`, which was just taken: at most so many records, with so many bytes."""
-        if first.spool is None or not first.goes_along:
+        if first.spool is None or not first.company(most):
             return []
-        return first.spool.take_along(most, size - len(first.body))
+        return first.spool.take_along(first, most, size - len(first.body))
 
     def has_more(self) -> bool:
         due = self._first_due(self._spools())

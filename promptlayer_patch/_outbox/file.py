@@ -80,18 +80,15 @@ class OutboxFile(Ledger):
                 item.request_id = self._owed[item.follows][1]
         return item
 
-    def take_along(self, most: int, size: int) -> list[Item]:
+    def take_along(self, first: Item, most: int, size: int) -> list[Item]:
         taken: list[Item] = []
         try:
             with self._lock, plainly():
-                for item in self._upcoming(most):
-                    if self._order.waits(item.row) or item.key in self._owed:
-                        self._order.cursor = item.row
-                        continue
+                for item in self._due() if first.attempts else self._upcoming(most):
                     size -= len(item.body)
-                    if size < 0 or not item.goes_along or len(taken) == most:
+                    if size < 0 or len(taken) >= min(first.company(most), item.company(most)):
                         break
-                    self._order.first_look(item.row)
+                    self._order.take(item.row)
                     self._let_go(item.row)
                     item.spool = self
                     taken.append(item)
@@ -186,6 +183,12 @@ class OutboxFile(Ledger):
                 return item
         return None
 
+    def _due(self) -> Iterator[Item]:
+        for row in self._order.due_rows():
+            item = self._loaded(row)
+            if item is not None:
+                yield item
+
     def _upcoming(self, most: int) -> Iterator[Item]:
         """The published items that nobody has looked at, in order; the cursor is moved by who takes them."""
         order = self._order
@@ -204,7 +207,10 @@ class OutboxFile(Ledger):
                     item = self._fresh.get(found[0]) or _item(found)
                 if item.row > order.last:
                     return
-                yield item
+                if order.waits(item.row) or item.key in self._owed:
+                    order.cursor = item.row
+                else:
+                    yield item
 
     def _first_after(self, row: int) -> Item | None:
         found = self._connected().execute(f"{_ITEM} WHERE row > ? ORDER BY row LIMIT 1", (row,)).fetchone()

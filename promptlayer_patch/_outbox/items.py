@@ -16,6 +16,8 @@ LONGEST_WAIT_S = 3600.0
 
 
 PAGE = 4096
+_FEWER_BITS = 3
+"""An eighth as many."""
 _ROW = 256
 """What a row takes beside its body."""
 
@@ -72,13 +74,14 @@ class Item:
         if isinstance(outcome, Delivered):
             self.request_id = outcome.request_id
 
-    @property
-    def goes_along(self) -> bool:
-        """Whether others may go in the same request.
+    def company(self, most: int) -> int:
+        """How many others may go in the same request.
 
-        What was tried before may be what the destination fails over, and must not take others with it.
+        What was tried before may be what the destination fails over: after each try it takes fewer with it.
         """
-        return isinstance(self.load, Record) and not self.attempts and self.unreadable is None
+        if not isinstance(self.load, Record) or self.unreadable is not None:
+            return 0
+        return most >> min(_FEWER_BITS * self.attempts, most.bit_length())
 
     def addressed(self) -> Item:
         """The same, with the id of its request in the body: for where nothing follows anything."""
@@ -125,8 +128,8 @@ class Spool(Protocol):
         With `fresh_first` the other way round.
         """
 
-    def take_along(self, most: int, size: int) -> list[Item]:
-        """What is next, as far as it is records that were never tried: so many and so large at most."""
+    def take_along(self, first: Item, most: int, size: int) -> list[Item]:
+        """Records to go with `first`, which was just taken, of `size` bytes in all; tried no more often."""
 
     def has(self, item: Item) -> bool:
         """Whether an item that was taken is still its to settle."""
@@ -180,6 +183,17 @@ class Order:
             del self._put_off[row]
             self.taken.add(row)
         return row
+
+    def due_rows(self) -> list[int]:
+        """All that were put off and are due."""
+        now = self._clock()
+        return [row for row, due in self._put_off.items() if due <= now]
+
+    def take(self, row: int) -> None:
+        """One that is due, or the next one to be looked at."""
+        if self._put_off.pop(row, None) is None:
+            self.cursor = row
+        self.taken.add(row)
 
     def first_look(self, row: int) -> None:
         self.cursor = row

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from promptlayer_patch._outbox.items import Item, Order
 
@@ -63,20 +63,14 @@ class MemorySpool:
             item.spool = self
         return item
 
-    def take_along(self, most: int, size: int) -> list[Item]:
+    def take_along(self, first: Item, most: int, size: int) -> list[Item]:
         with self._lock:
             taken: list[Item] = []
-            order = self._order
-            while len(taken) < most and order.cursor < order.last:
-                row = order.cursor + 1
-                item = self._items.get(row)
-                if item is None or order.waits(row):
-                    order.cursor = row
-                    continue
+            for item in self._due() if first.attempts else self._upcoming():
                 size -= len(item.body)
-                if size < 0 or not item.goes_along:
+                if size < 0 or len(taken) >= min(first.company(most), item.company(most)):
                     break
-                order.first_look(row)
+                self._order.take(item.row)
                 item.spool = self
                 taken.append(item)
             return taken
@@ -147,6 +141,20 @@ class MemorySpool:
             if item.follows is None or not self._is_held_back(item):
                 return item
         return None
+
+    def _due(self) -> Iterator[Item]:
+        for row in self._order.due_rows():
+            yield self._items[row]
+
+    def _upcoming(self) -> Iterator[Item]:
+        """The published items that nobody has looked at, in order; the cursor is moved by who takes them."""
+        order = self._order
+        while order.cursor < order.last:
+            item = self._items.get(order.cursor + 1)
+            if item is None or order.waits(item.row):
+                order.cursor += 1
+            else:
+                yield item
 
     def _is_held_back(self, item: Item) -> bool:
         if item.follows not in self._keys:

@@ -33,6 +33,8 @@ _CONNECTIONS = 4
 _NOT_KNOWN = frozenset({401, 403})
 _NO_SUCH_ENDPOINT = frozenset({404, 405, 501})
 _TOO_LARGE = 413
+_PROOF = 4
+"""Of fewer records, one that is refused can be the reason why none of them gets through together."""
 _BATCH = Batch(records=64, size=1024 * 1024)
 
 ASSIGNS_IDS = True
@@ -77,8 +79,8 @@ class PromptLayerExporter:
                 # Who does not answer for one of them is not asked for the others: each may take its time.
                 late = next((one for one in found.values() if isinstance(one, TryLater)), None)
                 found[at] = late or self._alone(record)
-        if len(spans) > 1 and not got_through and any(isinstance(found[at], Delivered) for at in spans):
-            self._take_no_more_batches("takes each of them alone")
+        if len(spans) >= _PROOF and not got_through and all(isinstance(found[at], Delivered) for at in spans):
+            self._take_no_more_batches("what is refused together is taken alone")
         return [found[at] for at in range(len(records))]
 
     def _posted(self, spans: list[Packed]) -> list[Delivery | None]:
@@ -99,12 +101,12 @@ class PromptLayerExporter:
                 return [TryLater(reason=f"HTTP {answer.status}, but not PromptLayer's answer")] * len(spans)
             # A span whose request was left out, as where its prompt template is not known, has no id.
             return [Delivered(given[one.span_id]) if one.span_id in given else None for one in spans]
-        delivery = delivery_of(answer)
-        if not isinstance(delivery, Rejected):
-            return [delivery] * len(spans)
         if answer.status in _NO_SUCH_ENDPOINT:
             self._take_no_more_batches(answer.reason)
             return [None] * len(spans)
+        delivery = delivery_of(answer)
+        if not isinstance(delivery, Rejected):
+            return [delivery] * len(spans)
         if answer.status == _TOO_LARGE:
             self.batch = Batch(self.batch.records, len(body) // 2)
         half = len(spans) // 2

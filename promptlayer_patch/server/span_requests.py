@@ -92,7 +92,7 @@ def _of_our_client(entry: Entry, span: Span) -> Record:
         {
             "function_name": record.function_name,
             "provider_type": record.provider,
-            "kwargs": record.request,
+            "kwargs": {**record.request, **({"api_type": entry.api_type} if entry.api_type else {})},
             "request_response": {**_beside_the_content(span), **record.response},
             "request_start_time": record.started_at,
             "request_end_time": record.ended_at,
