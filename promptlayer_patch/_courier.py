@@ -175,16 +175,12 @@ class Courier:
         """The next item and what goes along with it; they are under way from now on."""
         # Not under the lock: the disk may be slow, and the worker must not wait for it to nudge us.
         item = self._next(state)
-        items = [] if item is None else [item]
-        try:
-            if item is not None:
-                items += self._company(state, lane, item)
-                if self._spooling.has_more():
-                    self._call_another(state)
-        finally:
-            with state.changed:
-                state.circuit.sends(item.key if item is not None else None)
-                state.under_way.update((id(one), one) for one in items)
+        items = [] if item is None else [item, *self._company(state, lane, item)]
+        if items and self._spooling.has_more():
+            self._call_another(state)
+        with state.changed:
+            state.circuit.sends(item.key if item is not None else None)
+            state.under_way.update((id(one), one) for one in items)
         return items
 
     def _company(self, state: State, lane: Lane, item: Item) -> list[Item]:
@@ -192,7 +188,11 @@ class Courier:
         batch = lane.batch
         if batch is None or state.circuit.is_open:
             return []
-        return self._spooling.take_along(item, batch.records - 1, batch.size)
+        try:
+            return self._spooling.take_along(item, batch.records - 1, batch.size)
+        except Exception as fault:  # the item itself is taken already, and must go
+            report("looking for what goes along", fault)
+            return []
 
     def _wait(self, state: State, news: int, pause_s: float | None) -> None:
         with state.changed:

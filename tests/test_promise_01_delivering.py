@@ -81,6 +81,7 @@ def test_a_fault_between_queue_and_endpoint_is_not_noticed(
             api_key=SECRET,
             base_url=promptlayer.base_url,
             outbox=outbox,
+            batch=outbox == bool(number % 2),
             shutdown_timeout_s=0.1,
         )
         with our_log() as log, failing(PLACES[name], Failing(FAULTS[fault])):

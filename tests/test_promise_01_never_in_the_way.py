@@ -51,6 +51,7 @@ BESIDE_THE_WAY = {
         ("_cassettes", "_describing", "_diversion", "_pytest_plugin", "testing"),
         "there in tests only: tests/test_testing.py",
     ),
+    "_bulk": "exporters' own: tests/test_batches.py",
     "_http": "exporters' own: what they raise is tested below",
     "_wire": "exporters' own: what they raise is tested below",
     **dict.fromkeys(("_api", "group"), "calls that the user makes, and that raise"),
