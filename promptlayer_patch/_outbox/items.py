@@ -79,7 +79,7 @@ class Item:
 
         What was tried before may be what the destination fails over: after each try it takes fewer with it.
         """
-        if not isinstance(self.load, Record) or self.unreadable is not None:
+        if not isinstance(self.load, Record) or self.follows is not None or self.unreadable is not None:
             return 0
         return most >> min(_FEWER_BITS * self.attempts, most.bit_length())
 
@@ -129,7 +129,7 @@ class Spool(Protocol):
         """
 
     def take_along(self, first: Item, most: int, size: int) -> list[Item]:
-        """Records to go with `first`, which was just taken, of `size` bytes in all; tried no more often."""
+        """Records to go with `first`, which was just taken, `size` bytes in all; as many as each allows."""
 
     def has(self, item: Item) -> bool:
         """Whether an item that was taken is still its to settle."""
