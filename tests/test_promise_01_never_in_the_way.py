@@ -126,6 +126,7 @@ SHELLS = {
         "_guard.warn_once",
         "_call_options.explain_none",
     ),
+    "asked by who delivers to PromptLayer: tests/test_promise_01_delivering.py": ("_lane.Lane.batch*",),
     "the hook itself, called by the import system; each holds nothing but guarded steps": (
         "_arrival.Arrival.find_spec",
         "_patching.Patcher._imported",
