@@ -176,11 +176,11 @@ class Courier:
         # Not under the lock: the disk may be slow, and the worker must not wait for it to nudge us.
         item = self._next(state)
         items = [] if item is None else [item, *self._company(state, lane, item)]
-        if items and self._spooling.has_more():
-            self._call_another(state)
         with state.changed:
             state.circuit.sends(item.key if item is not None else None)
             state.under_way.update((id(one), one) for one in items)
+        if items and self._spooling.has_more():
+            self._call_another(state)
         return items
 
     def _company(self, state: State, lane: Lane, item: Item) -> list[Item]:

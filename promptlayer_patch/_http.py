@@ -122,6 +122,7 @@ class Connection:
                 raw = _read(response.raw, limit or _ANSWER_LIMIT, deadline)
             prepared.body = None  # it may be kept, and what was sent must not be
         except Exception as error:  # of requests, and urllib3's own while the body is read
+            self._kinds.clear()  # and with it what was to be sent
             brief = body is not None and limit is None
             names = _chain_of(error)
             return Answer(
