@@ -11,7 +11,7 @@ BROWSE  = $(BIN)/python -m tests.browser.chromium && $(BIN)/python -m pytest tes
 PIP    := $(BIN)/python -m pip -qq --disable-pip-version-check install --use-pep517
 
 .PHONY: help demo test test-browser check test-matrix test-frameworks test-clients faults manifest screenshots bench
-.PHONY: bench-dashboard soak record clean
+.PHONY: bench-dashboard bench-throughput soak record clean
 .NOTPARALLEL:
 
 help:
@@ -27,6 +27,7 @@ help:
 	@echo 'make screenshots  take the pictures of the README anew, from the demo'
 	@echo 'make bench        what recording costs, beside the bare library and other tools: ARGS="--quick"'
 	@echo 'make bench-dashboard  how long pages take and what they weigh: ARGS="--rows 1000000"'
+	@echo 'make bench-throughput  records a second from one process, one by one and in batches: ARGS=--small'
 	@echo 'make soak         an outage of 100,000 records: memory, disk, and whether everything arrives'
 	@echo 'make record       record cassettes/ anew'
 	@echo 'make clean        remove what the other targets have built'
@@ -81,6 +82,9 @@ bench: $(VENV)/.core
 
 bench-dashboard: $(VENV)/.test
 	$(BIN)/python benchmarks/dashboard.py $(ARGS)
+
+bench-throughput: $(VENV)/.core
+	$(BIN)/python benchmarks/throughput.py $(ARGS)
 
 soak: $(VENV)/.test
 	$(BIN)/python benchmarks/soak.py $(ARGS)

@@ -1,8 +1,9 @@
-"""What the answer to an item that was sent means: for the account, the circuit, the spool, whoever waits."""
+"""What the answer to items that were sent means: for the account, the circuit, the spool, whoever waits."""
 
 from __future__ import annotations
 
 import threading
+from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
@@ -33,39 +34,80 @@ class State:
     counts: Counts = field(default_factory=Counts)
 
 
-def book(state: State, spooling: Spooling, item: Item, delivery: Delivery, began_at_the_end: bool) -> None:
-    """What became of the item, for the account, the circuit, the spool and whoever waits for it.
+def book(
+    state: State,
+    spooling: Spooling,
+    items: Sequence[Item],
+    deliveries: Sequence[Delivery],
+    began_at_the_end: bool,
+) -> None:
+    """What became of items that were sent together, for the account, the circuit, the spool and who waits.
 
-    It is under way until all of them know.
+    They are under way until all of them know.
     """
-    own, was_out = spooling.owns(item), False
-    on_disk = item.spool is not None and item.spool.on_disk
-    told = isinstance(delivery, Delivered) and on_disk and spooling.has(item)
-    if told:
-        # Before the spool forgets it: an annotation that is put meanwhile asks for the outcome, or else
-        # finds the request still there.
-        was_out = _account(state, item, delivery, int(own))
-        quietly("settling a receipt", spooling.outcomes.settle, item.key, delivery)
-    settled = _settled(state, spooling, item, delivery)
-    if settled is None:
-        with state.changed:
-            state.circuit.gave_up(item.key)
-    elif not told:
-        with state.changed:
-            state.hopeless = state.hopeless or (_has_failed(delivery) and began_at_the_end)
-        was_out = _account(state, item, delivery, own * len(settled))
+    told = [
+        (item, delivery)
+        for item, delivery in zip(items, deliveries, strict=True)
+        if isinstance(delivery, Delivered) and _is_on_disk(item) and spooling.has(item)
+    ]
+    was_out = bool(told) and _told(state, spooling, told)
+    known = {id(item) for item, _ in told}
+    failures = 0
+    for item, delivery in zip(items, deliveries, strict=True):
+        if id(item) not in known:
+            failures += _has_failed(delivery)
+            was_out |= _booked(state, spooling, item, delivery, began_at_the_end, is_news=failures <= 1)
     if was_out:
         quietly("recalling", spooling.recall)
-    for one in settled or ():
-        if not isinstance(delivery, TryLater):
-            quietly("settling a receipt", spooling.outcomes.settle, one.key, delivery)
     with state.changed:
-        state.under_way.pop(id(item), None)
+        for item in items:
+            state.under_way.pop(id(item), None)
         state.news += 1
         state.changed.notify_all()
 
 
-def _account(state: State, item: Item, delivery: Delivery, own: int) -> bool:
+def _told(state: State, spooling: Spooling, told: Sequence[tuple[Item, Delivered]]) -> bool:
+    """What was delivered from the disk; whether that ends an outage."""
+    # Before the spool forgets them: an annotation that is put meanwhile asks for the outcome, or else finds
+    # the request still there.
+    was_out = False
+    for item, delivery in told:
+        was_out |= _account(state, item, delivery, int(spooling.owns(item)))
+        quietly("settling a receipt", spooling.outcomes.settle, item.key, delivery)
+    settled = [(item, _id_for_followers(item, delivery)) for item, delivery in told]
+    quietly("forgetting what was delivered", spooling.delivered, settled)
+    return was_out
+
+
+def _booked(
+    state: State,
+    spooling: Spooling,
+    item: Item,
+    delivery: Delivery,
+    began_at_the_end: bool,
+    *,
+    is_news: bool,
+) -> bool:
+    """What became of one item; whether that ends an outage.
+
+    A failure `is_news` for the circuit once for each request, however many records were in it.
+    """
+    own, was_out = spooling.owns(item), False
+    settled = _settled(state, spooling, item, delivery)
+    if settled is None:
+        with state.changed:
+            state.circuit.gave_up(item.key)
+        return False
+    with state.changed:
+        state.hopeless = state.hopeless or (_has_failed(delivery) and began_at_the_end)
+    was_out = _account(state, item, delivery, own * len(settled), is_news=is_news)
+    if not isinstance(delivery, TryLater):
+        for one in settled:
+            quietly("settling a receipt", spooling.outcomes.settle, one.key, delivery)
+    return was_out
+
+
+def _account(state: State, item: Item, delivery: Delivery, own: int, *, is_news: bool = True) -> bool:
     """Count `own` items of this process; whether the answer ends an outage."""
     circuit, counts = state.circuit, state.counts
     with state.changed:
@@ -76,7 +118,7 @@ def _account(state: State, item: Item, delivery: Delivery, own: int) -> bool:
                 counts.retried += own
                 if refuses_key:
                     circuit.refuse(reason)
-                else:
+                elif is_news:
                     circuit.failed(item.key, _asked(after_s))
             case Delivered():
                 counts.delivered += own
@@ -92,7 +134,7 @@ def _settled(state: State, spooling: Spooling, item: Item, delivery: Delivery) -
     """Let the spool know; what is settled by that, `None` if it was given up while it was under way."""
     # In memory, `end` may give it up at any moment, under this lock; on disk it is not given up, and the
     # lock is not held while the disk is waited for.
-    with nullcontext() if item.spool is not None and item.spool.on_disk else state.changed:
+    with nullcontext() if _is_on_disk(item) else state.changed:
         if not spooling.has(item):
             return None
         match delivery:
@@ -101,13 +143,21 @@ def _settled(state: State, spooling: Spooling, item: Item, delivery: Delivery) -
                 if refuses_key:
                     quietly("marking the outbox", spooling.key_was_refused, item)
                 quietly("putting off", spooling.put_off, item, wait_before(item.attempts, after_s))
-            case Delivered(request_id):
-                if isinstance(item.load, Annotation):
-                    request_id = item.request_id
-                quietly("forgetting what was delivered", spooling.delivered, item, request_id)
+            case Delivered():
+                settled = [(item, _id_for_followers(item, delivery))]
+                quietly("forgetting what was delivered", spooling.delivered, settled)
             case Rejected(reason):
                 return [item, *spooling.reject(item, reason)]
     return [item]
+
+
+def _is_on_disk(item: Item) -> bool:
+    return item.spool is not None and item.spool.on_disk
+
+
+def _id_for_followers(item: Item, delivery: Delivered) -> int | None:
+    """What follows an annotation is about the same request."""
+    return item.request_id if isinstance(item.load, Annotation) else delivery.request_id
 
 
 def _has_failed(delivery: Delivery) -> bool:

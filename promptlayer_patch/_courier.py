@@ -1,7 +1,8 @@
 """Delivers what is in the outbox, over several connections, for as long as it takes.
 
-Each sender is a thread that takes one item at a time, so that a slow one holds up nobody. What an answer
-means for the item and for the destination is decided in `_booking`.
+Each sender is a thread that takes one item at a time, so that a slow one holds up nobody; or, where the
+exporter sends many records in one request, what waits. What an answer means for the items and for the
+destination is decided in `_booking`.
 """
 
 from __future__ import annotations
@@ -10,7 +11,7 @@ import os
 import threading
 import time
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -154,7 +155,7 @@ class Courier:
 
     def _send_next(self, state: State, lane: Lane) -> bool:
         """Wait for an item and deliver it; false when the courier is closed."""
-        # A method of its own, so that no variable keeps an item alive while the next one is awaited.
+        # A method of its own, so that no variable keeps items alive while the next ones are awaited.
         with state.changed:
             if state.closed:
                 return False
@@ -162,23 +163,36 @@ class Courier:
             if pause_s == 0.0:
                 state.circuit.chooses()
         if pause_s == 0.0:
-            item = self._chosen(state)
-            if item is not None:
-                self._deliver(state, lane, item)
+            items = self._chosen(state, lane)
+            if items:
+                self._deliver(state, lane, items)
                 return True
             pause_s = self._until_due()
         self._wait(state, news, pause_s)
         return True
 
-    def _chosen(self, state: State) -> Item | None:
-        """The next item, which is under way from now on."""
+    def _chosen(self, state: State, lane: Lane) -> list[Item]:
+        """The next item and what goes along with it; they are under way from now on."""
         # Not under the lock: the disk may be slow, and the worker must not wait for it to nudge us.
         item = self._next(state)
+        items = [] if item is None else [item, *self._company(state, lane, item)]
         with state.changed:
             state.circuit.sends(item.key if item is not None else None)
-            if item is not None:
-                state.under_way[id(item)] = item
-        return item
+            state.under_way.update((id(one), one) for one in items)
+        if items and self._spooling.has_more():
+            self._call_another(state)
+        return items
+
+    def _company(self, state: State, lane: Lane, item: Item) -> list[Item]:
+        """What goes in the same request: nothing where that is only to find out whether it is answered."""
+        batch = lane.batch
+        if batch is None or state.circuit.is_open:
+            return []
+        try:
+            return self._spooling.take_along(item, batch.records - 1, batch.size)
+        except Exception as fault:  # the item itself is taken already, and must go
+            report("looking for what goes along", fault)
+            return []
 
     def _wait(self, state: State, news: int, pause_s: float | None) -> None:
         with state.changed:
@@ -191,13 +205,10 @@ class Courier:
 
     def _next(self, state: State) -> Item | None:
         try:
-            item = self._spooling.take(own_only=state.ending, fresh_first=state.circuit.is_open)
+            return self._spooling.take(own_only=state.ending, fresh_first=state.circuit.is_open)
         except Unusable as trouble:
             warn_once("outbox", "the outbox cannot be read: %s", trouble)
             return None
-        if item is not None and self._spooling.has_more():
-            self._call_another(state)
-        return item
 
     def _call_another(self, state: State) -> None:
         """There is more than this thread can take."""
@@ -223,23 +234,23 @@ class Courier:
         state, lane = self._state, Lane(self._open_exporter)
         while time.monotonic() < deadline and not state.hopeless and state.circuit.pause_s() == 0.0:
             state.circuit.chooses()
-            item = self._chosen(state)
-            if item is None:
+            items = self._chosen(state, lane)
+            if not items:
                 break
-            self._deliver(state, lane, item)
+            self._deliver(state, lane, items)
         lane.close()
 
-    def _deliver(self, state: State, lane: Lane, item: Item) -> None:
+    def _deliver(self, state: State, lane: Lane, items: Sequence[Item]) -> None:
         began_at_the_end = state.ending
-        delivery: Delivery = TryLater(reason="a fault of promptlayer_patch")
+        deliveries: list[Delivery] = [TryLater(reason="a fault of promptlayer_patch")] * len(items)
         try:
-            if item.unreadable is not None:
-                delivery = Rejected(item.unreadable)
+            if items[0].unreadable is not None:  # which nothing goes along with
+                deliveries = [Rejected(items[0].unreadable)]
             else:
-                delivery = lane.export([_load_of(item)])[0]
-            log_troubles([delivery])
+                deliveries = lane.export([_load_of(item) for item in items])
+            log_troubles(deliveries)
         finally:
-            book(state, self._spooling, item, delivery, began_at_the_end)
+            book(state, self._spooling, items, deliveries, began_at_the_end)
 
     def _in_forked_child(self) -> None:
         """Start empty: what is in the outbox is the parent's, and its threads do not exist here."""

@@ -40,6 +40,7 @@ def install(
     redact: Redact | Sequence[Redact] | None = None,
     sample_rate: Sampler | None = None,
     sample_errors: float | None = None,
+    batch: bool | None = None,
     cache_ttl_s: float | None = None,
 ) -> None:
     """Record every OpenAI call of this process from now on, until `uninstall()`.
@@ -73,6 +74,12 @@ def install(
         sample_rate: the part of the calls to record, from 0 to 1, or a function of the method's name and its
             arguments that answers that for one call, or true or false (1).
         sample_errors: the part of the failed calls to record among those that are not sampled (1).
+        batch: send what waits for PromptLayer in requests of up to 64 records or 1 MiB, by `/spans-bulk`, at
+            a fraction of the processor time (false). What waits alone is sent as always. Of a record that
+            went in a batch PromptLayer keeps the prompt blueprint, and not the raw request and answer; it
+            stands in a trace of its own with one span. A record of a group, or of another API than chat
+            completions, responses, completions and embeddings, always goes by itself. A resent batch
+            replaces its spans; whether PromptLayer then makes a second request of each is not documented.
         cache_ttl_s: how long `templates.get` may answer from memory, in seconds (60); 0 always asks.
 
     Raises `InvalidArgument`, which names the argument or variable that is wrong; nothing is changed then.
@@ -95,6 +102,7 @@ def install(
         redact=redact,
         sample_rate=sample_rate,
         sample_errors=sample_errors,
+        batch=batch,
         cache_ttl_s=cache_ttl_s,
     )
     settings = checked_settings(settings, "to" if to is not None else "PROMPTLAYER_TO")

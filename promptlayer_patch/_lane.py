@@ -11,7 +11,7 @@ from promptlayer_patch.annotations import Annotation
 from promptlayer_patch.records import Delivered, Delivery, Record, Rejected, TryLater
 
 if TYPE_CHECKING:
-    from promptlayer_patch.exporters import Exporter
+    from promptlayer_patch.exporters import Batch, Exporter
 
 T = TypeVar("T")
 
@@ -28,6 +28,12 @@ class Lane:
         records = [load for load in loads if isinstance(load, Record)]
         exported = iter(self._exported(records) if records else ())
         return [next(exported) if isinstance(load, Record) else self._annotated(load) for load in loads]
+
+    @property
+    def batch(self) -> Batch | None:
+        """How many records the exporter takes at once; `None` if one."""
+        found = self._answered(lambda exporter: getattr(exporter, "batch", None))
+        return None if isinstance(found, Rejected) else found
 
     def close(self) -> None:
         exporter, self._exporter = self._exporter, None

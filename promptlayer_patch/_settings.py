@@ -61,6 +61,7 @@ class Settings:
     redact: tuple[Rule, ...] = field(default=(), repr=False)
     sample_rate: Sampler = 1.0
     sample_errors: float = 1.0
+    batch: bool = False
     cache_ttl_s: float = 60.0
     send: bool = True
     """False for a program that a test has started: nothing leaves its process."""
@@ -85,6 +86,7 @@ def read_settings(
     redact: object = None,
     sample_rate: Sampler | None = None,
     sample_errors: float | None = None,
+    batch: bool | None = None,
     cache_ttl_s: float | None = None,
 ) -> Settings:
     """Check the arguments of `install()` and fill in what was left out.
@@ -116,6 +118,7 @@ def read_settings(
         redact=_rules(redact),
         sample_rate=_sampler(sample_rate),
         sample_errors=_number("sample_errors", sample_errors, default=1.0, low=0.0, high=1.0),
+        batch=_switch("batch", batch, default=False),
         cache_ttl_s=_number("cache_ttl_s", cache_ttl_s, default=60.0, low=0.0),
         send=sends(),
     )

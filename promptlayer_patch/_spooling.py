@@ -122,6 +122,12 @@ class Spooling:
                     file.close()
             return None
 
+    def take_along(self, first: Item, most: int, size: int) -> list[Item]:
+        """What may go with `first`, which was just taken: at most so many records, with so many bytes."""
+        if first.spool is None or not first.company(most):
+            return []
+        return first.spool.take_along(first, most, size - len(first.body))
+
     def has_more(self) -> bool:
         due = self._first_due(self._spools())
         return due is not None and due <= time.monotonic()
@@ -149,8 +155,9 @@ class Spooling:
     def has(self, item: Item) -> bool:
         return item.spool is not None and item.spool.has(item)
 
-    def delivered(self, item: Item, request_id: int | None) -> None:
-        _spool_of(item).delivered(item, request_id)
+    def delivered(self, items: Sequence[tuple[Item, int | None]]) -> None:
+        """Forget the items, which are of one spool, and tell those that follow them the ids."""
+        _spool_of(items[0][0]).all_delivered(items)
 
     def put_off(self, item: Item, after_s: float) -> None:
         _spool_of(item).put_off(item, after_s)

@@ -11,6 +11,7 @@ from promptlayer_patch.annotations import Content, GroupLink, MetadataUpdate, Pr
 from promptlayer_patch.records import Ending, Failure, Record, new_record_id
 
 TRACK_REQUEST = "/track-request"
+SPANS_BULK = "/spans-bulk"
 
 _PLAIN_METHODS = {
     f"{prefix}{resource}.{helper}": f"{resource}.create"
@@ -26,6 +27,8 @@ _SURROGATE = re.compile("[\ud800-\udfff]")
 
 _OURS = "promptlayer_patch."
 """Prefix of the metadata keys that carry what PromptLayer has no field for."""
+RECORD_ID = _OURS + "record_id"
+"""The metadata key by which a request says which record it is."""
 
 
 def track_request(record: Record) -> dict[str, Any]:
@@ -35,17 +38,24 @@ def track_request(record: Record) -> dict[str, Any]:
     shows `request_response` as the answer: `{}` where none came.
     """
     return {
-        "function_name": _function_name(record),
         "provider_type": record.provider,
         "args": [],
         "kwargs": dict(record.request),
-        "tags": list(record.tags) or None,
         "request_response": _response(record),
+        "span_id": None,
+        **common_fields(record),
+        **_links(record),
+    }
+
+
+def common_fields(record: Record) -> dict[str, Any]:
+    """What `/track-request` and `/log-request` have in common."""
+    return {
+        "function_name": _function_name(record),
+        "tags": list(record.tags) or None,
         "request_start_time": record.started_at,
         "request_end_time": record.ended_at,
         "metadata": _metadata(record),
-        "span_id": None,
-        **_links(record),
         **status_fields(record),
     }
 

@@ -175,6 +175,16 @@ class Session:
             assert could == []
             self.seen |= self.published & self.kept.keys()
             return
+        self._took(found, could)
+
+    def take_along(self, key: str, most: int) -> None:
+        first = self.taken[key]
+        for found in self.spool.take_along(first, most, 1 << 20):
+            assert self.kept[found.key].follows is None
+            assert found.spool is self.spool
+            self._took(found, self.could_take())
+
+    def _took(self, found: Item, could: list[str]) -> None:
         known = self.kept[found.key]
         assert found.key in could, "taken already, put off, held back or not published"
         assert found.body == known.item.body
@@ -188,11 +198,15 @@ class Session:
         self.taken[found.key] = found
 
     def delivered(self, key: str, request_id: int) -> None:
-        self.spool.delivered(self.taken.pop(key), request_id)
-        for one in self.kept.values():
-            if one.follows == key:
-                one.request_id = request_id
-        self._forget(key)
+        self.all_delivered({key: request_id})
+
+    def all_delivered(self, ids: dict[str, int]) -> None:
+        self.spool.all_delivered([(self.taken.pop(key), request_id) for key, request_id in ids.items()])
+        for key, request_id in ids.items():
+            for one in self.kept.values():
+                if one.follows == key:
+                    one.request_id = request_id
+            self._forget(key)
 
     def put_off(self, key: str, after_s: float) -> None:
         one = self.taken.pop(key)
@@ -282,6 +296,19 @@ class Processes(RuleBasedStateMachine):
         if session := self.session(at):
             for _ in range(times):
                 session.take(fresh_first=fresh_first)
+
+    @rule(at=numbers, most=st.integers(1, 20))
+    def take_along(self, at: int, most: int) -> None:
+        if found := self.taken(at):
+            found[0].take_along(found[1], most)
+
+    @rule(at=numbers)
+    def deliver_all(self, at: int) -> None:
+        if session := self.session(at):
+            ids = {key: next(self.ids) for key in session.taken}
+            if ids:
+                session.all_delivered(ids)
+            self.delivered |= ids.keys()
 
     @rule(at=numbers)
     def deliver(self, at: int) -> None:
@@ -438,6 +465,16 @@ class InMemory(RuleBasedStateMachine):
 
     def one_taken(self, at: int) -> str:
         return list(self.session.taken)[at % len(self.session.taken)]
+
+    @precondition(lambda self: self.session.taken)
+    @rule(at=numbers, most=st.integers(1, 20))
+    def take_along(self, at: int, most: int) -> None:
+        self.session.take_along(self.one_taken(at), most)
+
+    @precondition(lambda self: self.session.taken)
+    @rule()
+    def deliver_all(self) -> None:
+        self.session.all_delivered({key: next(self.ids) for key in self.session.taken})
 
     @precondition(lambda self: self.session.taken)
     @rule(at=numbers)
@@ -681,7 +718,7 @@ def delivering(spooling: Spooling) -> Iterator[Item]:
     """Deliver all there is."""
     while (one := spooling.take(own_only=False, fresh_first=False)) is not None:
         yield one
-        spooling.delivered(one, 1)
+        spooling.delivered([(one, 1)])
 
 
 def warnings_in(caplog: pytest.LogCaptureFixture) -> list[str]:
@@ -704,7 +741,7 @@ def test_damaged_under_a_living_process_it_is_set_aside_and_a_new_one_begun(
         if spooling._own is not own or (one := spooling.take(own_only=True, fresh_first=False)) is None:
             break
         try:
-            spooling.delivered(one, 1)
+            spooling.delivered([(one, 1)])
         except Unusable:
             pass
     new = record("new")
@@ -767,7 +804,7 @@ def test_an_item_that_cannot_be_read_does_not_hold_back_its_neighbours(
         if one.unreadable:
             assert spooling.reject(one, one.unreadable) == []
         else:
-            spooling.delivered(one, 1)
+            spooling.delivered([(one, 1)])
     assert found == keys([before, broken, after])
     (rejected,) = directory.rejected.all()
     assert (rejected.key, rejected.body) == (broken.key, body)

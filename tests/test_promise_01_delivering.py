@@ -44,9 +44,12 @@ LEFT_OUT = {
     "after a fork: tests/faults": ("*fork*", "_outbox.locking.FileLock.abandon"),
     "the command line's": ("_outbox.rejected.RejectedItems.all", "_outbox.rejected.RejectedItems.drop"),
 }
+_AT_THE_LANE = {
+    name: place for name, place in places(["_lane"]).items() if name.startswith("_lane.Lane.batch")
+}
 PLACES = {
     name: place
-    for name, place in places(MODULES).items()
+    for name, place in {**places(MODULES), **_AT_THE_LANE}.items()
     if not any(fnmatchcase(name, pattern) for patterns in LEFT_OUT.values() for pattern in patterns)
 }
 RUNS: list[Run] = [("scoped_calls", False), ("whole_stream", True), ("refused_call", False)]
@@ -81,6 +84,7 @@ def test_a_fault_between_queue_and_endpoint_is_not_noticed(
             api_key=SECRET,
             base_url=promptlayer.base_url,
             outbox=outbox,
+            batch=outbox == bool(number % 2),
             shutdown_timeout_s=0.1,
         )
         with our_log() as log, failing(PLACES[name], Failing(FAULTS[fault])):

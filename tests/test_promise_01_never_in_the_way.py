@@ -51,6 +51,7 @@ BESIDE_THE_WAY = {
         ("_cassettes", "_describing", "_diversion", "_pytest_plugin", "testing"),
         "there in tests only: tests/test_testing.py",
     ),
+    "_bulk": "exporters' own: tests/test_batches.py",
     "_http": "exporters' own: what they raise is tested below",
     "_wire": "exporters' own: what they raise is tested below",
     **dict.fromkeys(("_api", "group"), "calls that the user makes, and that raise"),
@@ -125,6 +126,7 @@ SHELLS = {
         "_guard.warn_once",
         "_call_options.explain_none",
     ),
+    "asked by who delivers to PromptLayer: tests/test_promise_01_delivering.py": ("_lane.Lane.batch*",),
     "the hook itself, called by the import system; each holds nothing but guarded steps": (
         "_arrival.Arrival.find_spec",
         "_patching.Patcher._imported",

@@ -70,6 +70,7 @@ OPTIONS = [
     Option("redact", (), "SSN", rules_of("redact", "SSN"), "a, b.c", rules_of("redact", ["a", "b.c"])),
     Option("sample_rate", 1.0, 0.5, 0.5, "0.25", 0.25),
     Option("sample_errors", 1.0, 0, 0, "0.5", 0.5),
+    Option("batch", False, True, True, "1", True),
     Option("cache_ttl_s", 60.0, 0, 0, "1.5", 1.5),
 ]
 any_option = pytest.mark.parametrize("option", OPTIONS, ids=shown)

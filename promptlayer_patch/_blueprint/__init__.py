@@ -25,10 +25,12 @@ __all__ = [
     "TEXT_CHARS",
     "VALUE_CHARS",
     "Facts",
+    "Logged",
     "Usage",
     "blueprint_of",
     "facts_of",
     "input_of",
+    "logged_of",
     "output_of",
 ]
 
@@ -68,6 +70,30 @@ def facts_of(record: Record) -> Facts:
         parameters_of(reading.api, reading.request),
         usage_of(record.response),
     )
+
+
+class Logged(NamedTuple):
+    """A call in PromptLayer's form, as `/log-request` takes it."""
+
+    model: str
+    input: dict[str, Any]
+    output: dict[str, Any]
+    parameters: dict[str, Any]
+    api_type: str | None
+
+
+def logged_of(record: Record) -> Logged | None:
+    """`record` in PromptLayer's form; `None` where that form would leave out some of what was said."""
+    reading = _read(record)
+    if reading.api not in _SAID_WHOLE:
+        return None
+    model = model_of(reading.api, reading.request, record.response, record.provider)
+    if not model["name"]:
+        return None
+    return Logged(model["name"], reading.asked, reading.answered, model["parameters"], model["api_type"])
+
+
+_SAID_WHOLE = frozenset({Api.CHAT, Api.RESPONSES, Api.COMPLETIONS, Api.EMBEDDINGS})
 
 
 class _Reading(NamedTuple):

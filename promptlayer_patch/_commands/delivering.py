@@ -14,7 +14,7 @@ from promptlayer_patch._outbox import Address, Item, OutboxDirectory
 from promptlayer_patch._room import Room
 from promptlayer_patch._settings import Settings, shown_url
 from promptlayer_patch._spooling import Spooling
-from promptlayer_patch.exporters import Exporter, Remote, open_exporter
+from promptlayer_patch.exporters import Batch, Exporter, Remote, open_exporter
 from promptlayer_patch.records import Delivery, Record, TryLater
 
 if TYPE_CHECKING:
@@ -74,6 +74,10 @@ class _Listening:
     def __init__(self, exporter: Exporter, hear: Callable[[str], object]) -> None:
         self._exporter = exporter
         self._hear = hear
+
+    @property
+    def batch(self) -> Batch | None:
+        return getattr(self._exporter, "batch", None)
 
     def export(self, batch: Sequence[Record]) -> list[Delivery]:
         answers = self._exporter.export(batch)

@@ -64,6 +64,7 @@ OPTIONS = (
     Option("queue_max_bytes", "N", "bytes that may wait in memory"),
     Option("record_max_bytes", "N", "the content of a larger record is shortened"),
     Option("media_max_bytes", "N", "larger images and sounds are not kept"),
+    Option("batch", "BOOL", "true sends what waits for PromptLayer many at a time"),
     Option("cache_ttl_s", "S", "how long fetched prompt templates are kept in memory, in seconds"),
 )
 

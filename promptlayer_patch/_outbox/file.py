@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import closing
 from pathlib import Path
 
 from promptlayer_patch._encoding import decoded_load
 from promptlayer_patch._outbox.database import plainly, write_safely
-from promptlayer_patch._outbox.items import Item, Order, footprint
+from promptlayer_patch._outbox.items import Item, Order, Unusable, footprint
 from promptlayer_patch._outbox.ledger import Ledger
 from promptlayer_patch._outbox.locking import FileLock
 from promptlayer_patch.records import Record
@@ -79,15 +80,35 @@ class OutboxFile(Ledger):
                 item.request_id = self._owed[item.follows][1]
         return item
 
+    def take_along(self, first: Item, most: int, size: int) -> list[Item]:
+        taken: list[Item] = []
+        try:
+            with self._lock, plainly():
+                for item in self._due() if first.attempts else self._upcoming(most):
+                    size -= len(item.body)
+                    if size < 0 or len(taken) >= min(first.company(most), item.company(most)):
+                        break
+                    self._order.take(item.row)
+                    self._let_go(item.row)
+                    item.spool = self
+                    taken.append(item)
+        except Unusable:
+            pass  # what was taken is taken; who takes next is told
+        return taken
+
     def has(self, item: Item) -> bool:
         with self._lock:
             return self._connection is not None and item.row in self._order.taken
 
     def delivered(self, item: Item, request_id: int | None) -> None:
+        self.all_delivered([(item, request_id)])
+
+    def all_delivered(self, items: Sequence[tuple[Item, int | None]]) -> None:
         with self._lock:
-            self._settle([item], request_id)
-            for row in self._parked.pop(item.key, ()):
-                self._order.put_off(row, 0.0)
+            self._settle(items)
+            for item, _ in items:
+                for row in self._parked.pop(item.key, ()):
+                    self._order.put_off(row, 0.0)
 
     def put_off(self, item: Item, after_s: float) -> None:
         with self._lock:
@@ -104,7 +125,7 @@ class OutboxFile(Ledger):
                 rows = self._connected().execute(f"{_ITEM} WHERE follows = ?", (one.key,)).fetchall()
                 gone += [_item(row) for row in rows]
                 self._parked.pop(one.key, None)
-            self._settle(gone, None)
+            self._settle([(one, None) for one in gone])
         return gone[1:]
 
     def recall(self) -> None:
@@ -162,6 +183,35 @@ class OutboxFile(Ledger):
                 return item
         return None
 
+    def _due(self) -> Iterator[Item]:
+        for row in self._order.due_rows():
+            item = self._loaded(row)
+            if item is not None:
+                yield item
+
+    def _upcoming(self, most: int) -> Iterator[Item]:
+        """The published items that nobody has looked at, in order; the cursor is moved by who takes them."""
+        order = self._order
+        with closing(self._connected().cursor()) as rows:
+            begun = False
+            while order.cursor < order.last:
+                item = self._fresh.get(order.cursor + 1)
+                if item is None:
+                    if not begun:
+                        # Read one by one: who has enough of them leaves the rest on the disk.
+                        rows.execute(f"{_ITEM} WHERE row > ? ORDER BY row LIMIT ?", (order.cursor, most))
+                        begun = True
+                    found = next((row for row in rows if row[0] > order.cursor), None)
+                    if found is None:
+                        return
+                    item = self._fresh.get(found[0]) or _item(found)
+                if item.row > order.last:
+                    return
+                if order.waits(item.row) or item.key in self._owed:
+                    order.cursor = item.row
+                else:
+                    yield item
+
     def _first_after(self, row: int) -> Item | None:
         found = self._connected().execute(f"{_ITEM} WHERE row > ? ORDER BY row LIMIT 1", (row,)).fetchone()
         return None if found is None else _item(found)
@@ -195,16 +245,16 @@ class OutboxFile(Ledger):
         if item is not None:
             self._fresh_bytes -= item.size
 
-    def _settle(self, items: Sequence[Item], request_id: int | None) -> None:
+    def _settle(self, items: Sequence[tuple[Item, int | None]]) -> None:
         """Forget the items; they are deleted now or, where the disk refuses, with the next write."""
         self._connected()
-        for item in items:
+        for item, _ in items:
             self._order.forget(item.row)
             self._let_go(item.row)
             self._unpublished.discard(item.row)
             self.count -= 1
             self.size -= item.size
-        self._delete(items, request_id)
+        self._delete(items)
 
 
 def _item(row: tuple[int, str, str | None, int | None, int, bytes]) -> Item:

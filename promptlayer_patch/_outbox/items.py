@@ -16,6 +16,8 @@ LONGEST_WAIT_S = 3600.0
 
 
 PAGE = 4096
+_FEWER_BITS = 3
+"""An eighth as many."""
 _ROW = 256
 """What a row takes beside its body."""
 
@@ -72,6 +74,15 @@ class Item:
         if isinstance(outcome, Delivered):
             self.request_id = outcome.request_id
 
+    def company(self, most: int) -> int:
+        """How many others may go in the same request.
+
+        What was tried before may be what the destination fails over: after each try it takes fewer with it.
+        """
+        if not isinstance(self.load, Record) or self.follows is not None or self.unreadable is not None:
+            return 0
+        return most >> min(_FEWER_BITS * self.attempts, most.bit_length())
+
     def addressed(self) -> Item:
         """The same, with the id of its request in the body: for where nothing follows anything."""
         if not isinstance(self.load, Annotation) or self.load.request_id == self.request_id:
@@ -117,11 +128,17 @@ class Spool(Protocol):
         With `fresh_first` the other way round.
         """
 
+    def take_along(self, first: Item, most: int, size: int) -> list[Item]:
+        """Records to go with `first`, which was just taken, `size` bytes in all; as many as each allows."""
+
     def has(self, item: Item) -> bool:
         """Whether an item that was taken is still its to settle."""
 
     def delivered(self, item: Item, request_id: int | None) -> None:
         """Forget the item, and let those that follow it go, with its id."""
+
+    def all_delivered(self, items: Sequence[tuple[Item, int | None]]) -> None:
+        """`delivered` for each of them and its id, in one go."""
 
     def put_off(self, item: Item, after_s: float) -> None:
         """Give the item back, to be tried again in so many seconds."""
@@ -166,6 +183,17 @@ class Order:
             del self._put_off[row]
             self.taken.add(row)
         return row
+
+    def due_rows(self) -> list[int]:
+        """All that were put off and are due."""
+        now = self._clock()
+        return [row for row, due in self._put_off.items() if due <= now]
+
+    def take(self, row: int) -> None:
+        """One that is due, or the next one to be looked at."""
+        if self._put_off.pop(row, None) is None:
+            self.cursor = row
+        self.taken.add(row)
 
     def first_look(self, row: int) -> None:
         self.cursor = row

@@ -119,21 +119,23 @@ class Ledger:
     def _resume(self) -> None:
         """Find out what is there."""
 
-    def _delete(self, items: Sequence[Item], request_id: int | None) -> None:
-        """Delete what is settled, now or, where the disk refuses, with the next write."""
-        if len(items) > 1 or not self._deleted(items[0]):
-            self._owed |= {item.key: (item.row, request_id) for item in items}
+    def _delete(self, items: Sequence[tuple[Item, int | None]]) -> None:
+        """Delete what is settled with these ids, now or, where the disk refuses, with the next write."""
+        if not self._deleted([item for item, _ in items]):
+            self._owed |= {item.key: (item.row, request_id) for item, request_id in items}
             self._write_if_possible()
         if not self.count and not self._owed:
             self._shrink()
 
-    def _deleted(self, item: Item) -> bool:
-        """Delete an item that nothing follows, in one statement; false if that must be done otherwise."""
-        if self._owed or item.key in self._followed:
-            self._followed.discard(item.key)
+    def _deleted(self, items: Sequence[Item]) -> bool:
+        """Delete items that nothing follows, in one statement; false if that must be done otherwise."""
+        followed = self._followed.intersection(item.key for item in items) if self._followed else ()
+        if self._owed or followed:
+            self._followed.difference_update(followed)
             return False
+        marks = ", ".join("?" * len(items))
         try:
-            self._write("DELETE FROM items WHERE row = ?", (item.row,))
+            self._write(f"DELETE FROM items WHERE row IN ({marks})", [item.row for item in items])
         except Unusable:
             return False
         return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from promptlayer_patch._outbox.items import Item, Order
 
@@ -63,6 +63,18 @@ class MemorySpool:
             item.spool = self
         return item
 
+    def take_along(self, first: Item, most: int, size: int) -> list[Item]:
+        with self._lock:
+            taken: list[Item] = []
+            for item in self._due() if first.attempts else self._upcoming():
+                size -= len(item.body)
+                if size < 0 or len(taken) >= min(first.company(most), item.company(most)):
+                    break
+                self._order.take(item.row)
+                item.spool = self
+                taken.append(item)
+            return taken
+
     def has(self, item: Item) -> bool:
         return item.row in self._items
 
@@ -73,6 +85,11 @@ class MemorySpool:
             for row in self._parked.pop(item.key, ()):
                 self._order.put_off(row, 0.0)
             self._forget(item)
+
+    def all_delivered(self, items: Sequence[tuple[Item, int | None]]) -> None:
+        with self._lock:
+            for item, request_id in items:
+                self.delivered(item, request_id)
 
     def put_off(self, item: Item, after_s: float) -> None:
         with self._lock:
@@ -124,6 +141,20 @@ class MemorySpool:
             if item.follows is None or not self._is_held_back(item):
                 return item
         return None
+
+    def _due(self) -> Iterator[Item]:
+        for row in self._order.due_rows():
+            yield self._items[row]
+
+    def _upcoming(self) -> Iterator[Item]:
+        """The published items that nobody has looked at, in order; the cursor is moved by who takes them."""
+        order = self._order
+        while order.cursor < order.last:
+            item = self._items.get(order.cursor + 1)
+            if item is None or order.waits(item.row):
+                order.cursor += 1
+            else:
+                yield item
 
     def _is_held_back(self, item: Item) -> bool:
         if item.follows not in self._keys:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from promptlayer_patch._settings import Destination, Settings
 
 __all__ = [
+    "Batch",
     "Exporter",
     "Remote",
     "assigns_ids",
@@ -37,7 +38,8 @@ class Exporter(Protocol):
     """A destination. Made, used and closed by one thread.
 
     One that also takes what is said about a request later has a method `annotate(annotation)`, which gets an
-    `annotations.Annotation` and answers one delivery.
+    `annotations.Annotation` and answers one delivery. One that sends several records in one request says in
+    an attribute `batch` how many; without it, or where it is `None`, a `Remote` is given one at a time.
     """
 
     def export(self, batch: Sequence[Record]) -> list[Delivery]:
@@ -48,13 +50,22 @@ class Exporter(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
+class Batch:
+    """What goes into one request."""
+
+    records: int
+    size: int
+    """Bytes, as the outbox has them."""
+
+
+@dataclass(frozen=True, slots=True)
 class Remote:
     """A destination that may be out of reach, so that records are kept in an outbox until it has them."""
 
     url: str
     api_key: str = field(repr=False)
     connections: int
-    """How many exporters may work side by side, one record each."""
+    """How many exporters may work side by side."""
 
 
 def schemes() -> list[str]:

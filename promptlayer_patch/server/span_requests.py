@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from typing import Any
 
+from promptlayer_patch._bulk import RESPONSE
 from promptlayer_patch._secrets import scrubbed
 from promptlayer_patch._spans.genai import record_id_of, request_of
 from promptlayer_patch._spans.labels import PromptReference
 from promptlayer_patch._spans.model import Span
+from promptlayer_patch._wire import RECORD_ID, record_in
 from promptlayer_patch.annotations import PromptLink
+from promptlayer_patch.records import Record
 from promptlayer_patch.server.bodies import checked
 from promptlayer_patch.server.tracking import LogRequest, entry_of
 from promptlayer_patch.store import Entry
@@ -55,6 +59,7 @@ class Requests:
         times = {"request_start_time": span.start_ns / 1e9, "request_end_time": span.end_ns / 1e9}
         said = {key: value for key, value in log_request.items() if value is not None or key not in times}
         entry = entry_of(checked(LogRequest, {**times, **said}, place), record_id_of(span), span.span_id)
+        entry = replace(entry, record=_of_our_client(entry, span))
         record = entry.record
         if record.prompt is not None:
             link = self._exact(record.prompt)
@@ -73,6 +78,43 @@ class Requests:
                 self._known[key] = None
         known = self._known[key]
         return None if known is None else replace(known, variables=said.variables)
+
+
+def _of_our_client(entry: Entry, span: Span) -> Record:
+    """What promptlayer_patch says of a record where PromptLayer has no field: as in `/track-request`.
+
+    So it is the same request, whichever way it comes, and however often.
+    """
+    record = entry.record
+    if RECORD_ID not in record.metadata:
+        return record
+    found = record_in(
+        {
+            "function_name": record.function_name,
+            "provider_type": record.provider,
+            "kwargs": {**record.request, **({"api_type": entry.api_type} if entry.api_type else {})},
+            "request_response": {**_beside_the_content(span), **record.response},
+            "request_start_time": record.started_at,
+            "request_end_time": record.ended_at,
+            "tags": record.tags,
+            "metadata": record.metadata,
+            "status": entry.status,
+            "error_type": entry.error_type,
+            "error_message": entry.error_message,
+        }
+    )
+    if found.id != record.metadata[RECORD_ID]:
+        return record
+    streamed = record.request["parameters"].get("stream") is True
+    return scrubbed(replace(found, streamed=streamed, prompt=record.prompt))
+
+
+def _beside_the_content(span: Span) -> dict[str, Any]:
+    try:
+        found = json.loads(span.attributes.get(RESPONSE, "{}"))
+    except (TypeError, ValueError, RecursionError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _link(said: PromptReference | None) -> PromptLink | None:

@@ -50,12 +50,12 @@ class Outcome:
     replay: Ended | None
 
 
-def run_cell(ending: str, state: str, *, outbox: bool, where: Path) -> Outcome:
+def run_cell(ending: str, state: str, *, outbox: bool, where: Path, batch: bool = False) -> Outcome:
     """Run a child in the empty directory `where`."""
     with Endpoint(STATES[state] or ok, dedupe=state in DEDUPES) as endpoint:
         if STATES[state] is None:
             endpoint.refuse()
-        environment = environment_of(endpoint.base_url, where, outbox=outbox)
+        environment = environment_of(endpoint.base_url, where, outbox=outbox, batch=batch)
         child, ended_ns = run_child(ending, where, environment)
         endpoint.behave(ok)
         endpoint.let_go()
@@ -111,7 +111,7 @@ def replayed(environment: Mapping[str, str]) -> Ended:
     return run([sys.executable, *command], environment)
 
 
-def environment_of(base_url: str, where: Path, *, outbox: bool) -> dict[str, str]:
+def environment_of(base_url: str, where: Path, *, outbox: bool, batch: bool = False) -> dict[str, str]:
     ours = ("PROMPTLAYER_", "OPENAI_")
     inherited = os.environ.items()  # noqa: TID251  a program needs the rest of it
     return {
@@ -121,6 +121,7 @@ def environment_of(base_url: str, where: Path, *, outbox: bool) -> dict[str, str
         "PROMPTLAYER_BASE_URL": base_url,
         "PROMPTLAYER_OUTBOX_DIR": str(where / "outbox"),
         "PROMPTLAYER_OUTBOX": "1" if outbox else "0",
+        "PROMPTLAYER_BATCH": "1" if batch else "0",
         "PROMPTLAYER_SHUTDOWN_TIMEOUT_S": str(SHUTDOWN_TIMEOUT_S),
     }
 

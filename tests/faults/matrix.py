@@ -10,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from itertools import product
 from pathlib import Path
 
@@ -24,17 +25,21 @@ Key = tuple[str, str, bool]
 
 
 def run_matrix(
-    endings: Iterable[str], states: Iterable[str] = tuple(STATES), outbox: Iterable[bool] = (True, False)
+    endings: Iterable[str],
+    states: Iterable[str] = tuple(STATES),
+    outbox: Iterable[bool] = (True, False),
+    *,
+    batch: bool = False,
 ) -> Iterator[Outcome]:
     """The outcomes, in order, of cells that are run two at a time."""
     with ThreadPoolExecutor(AT_A_TIME) as workers:
-        yield from workers.map(_in_a_directory, product(endings, states, outbox))
+        yield from workers.map(partial(_in_a_directory, batch), product(endings, states, outbox))
 
 
-def _in_a_directory(key: Key) -> Outcome:
+def _in_a_directory(batch: bool, key: Key) -> Outcome:
     ending, state, outbox = key
     with tempfile.TemporaryDirectory() as where:
-        return run_cell(ending, state, outbox=outbox, where=Path(where))
+        return run_cell(ending, state, outbox=outbox, where=Path(where), batch=batch)
 
 
 def run_all_bare(endings: Iterable[str]) -> Iterator[Ended]:

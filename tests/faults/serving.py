@@ -38,8 +38,16 @@ class Exchange:
         return data
 
     @property
+    def is_batch(self) -> bool:
+        return self._handler.path == "/spans-bulk"
+
+    @property
     def text(self) -> str:
-        return text_of(self.body)
+        return " ".join(map(text_of, self._requests))
+
+    @property
+    def _requests(self) -> list[Mapping[str, Any]]:
+        return [span["log_request"] for span in self.body["spans"]] if self.is_batch else [self.body]
 
     @property
     def keys(self) -> tuple[str | None, ...]:
@@ -53,7 +61,12 @@ class Exchange:
         self._left -= size
 
     def store(self) -> dict[str, Any]:
-        """Store the record; PromptLayer's answer to that."""
+        """Store what came; PromptLayer's answer to that."""
+        if self.is_batch:
+            ids = [self._endpoint.store(request) for request in self._requests]
+            spans = [span["context"]["span_id"] for span in self.body["spans"]]
+            logs = [{"id": given, "span_id": span} for given, span in zip(ids, spans, strict=True)]
+            return {"success": True, "spans": [], "request_logs": logs}
         given = self._endpoint.store(self.body)
         message = "Request tracked successfully"
         return {"success": True, "request_id": given, "prompt_blueprint": None, "message": message}
@@ -70,6 +83,7 @@ class Exchange:
     ) -> None:
         """Send an answer, or only `send` bytes of its body, or each byte after a pause."""
         self.read()
+        status = 201 if status == 200 and self.is_batch else status
         content = encoded(body)
         fields = {"Content-Type": "application/json", "Content-Length": len(content) + announce_more}
         self._handler.send_response(status)
@@ -164,7 +178,7 @@ class _Handler(BaseHTTPRequestHandler):
         behave = endpoint.arrive(self.path)
         exchange = Exchange(endpoint, self)
         try:
-            if self.path == "/track-request":
+            if self.path in ("/track-request", "/spans-bulk"):
                 behave(exchange)
             else:
                 exchange.answer(404, {"success": False, "message": "no such path"})
@@ -194,5 +208,9 @@ def bound(port: int) -> socket.socket:
 
 
 def text_of(body: Mapping[str, Any]) -> str:
-    text: str = body["kwargs"]["messages"][0]["content"]
+    """The prompt of a request, as it was sent alone or in a batch."""
+    if "kwargs" in body:
+        text: str = body["kwargs"]["messages"][0]["content"]
+    else:
+        text = body["input"]["messages"][0]["content"][0]["text"]
     return text

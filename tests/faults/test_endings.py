@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -64,3 +65,16 @@ def test_with_the_outbox_nothing_is_lost_and_nothing_is_doubled(ending: str) -> 
     allowed = {found.state: found.recent if ending in HARD else 0 for found in kept}
     lost = {found.state: len(found.lost) for found in kept}
     assert all(lost[state] <= allowed[state] for state in lost), (lost, allowed)
+
+
+@pytest.mark.parametrize("ending", [_possible(ending) for ending in ("normal", "sigterm_default", "kill_9")])
+def test_in_batches_nothing_is_lost_and_nothing_is_doubled_either(ending: str) -> None:
+    found = list(run_matrix([ending], outbox=[True], batch=True))
+    print(table([*found, *(replace(one, outbox=False) for one in found)]))
+    assert [(one.state, one.child) for one in found if not same_end(one, bare(ending))] == []
+    assert [(one.state, one.replay) for one in found if not one.replay or one.replay.code] == []
+    assert {one.state: one.duplicated for one in found if one.duplicated} == {}
+    allowed = {one.state: one.recent if ending in HARD else 0 for one in found}
+    lost = {one.state: len(one.lost) for one in found}
+    assert all(lost[state] <= allowed[state] for state in lost), (lost, allowed)
+    assert [one.exit_s for one in found if one.exit_s > LONGEST_END_S] == []
