@@ -32,7 +32,11 @@ class Row:
 
     columns: dict[str, Any]
     """Columns of `requests`, without the id."""
+    record: Record
+    text: bytes
+    """The record as JSON."""
     body: bytes
+    """`text` as it is stored."""
     tags: tuple[str, ...]
     metadata: dict[str, str]
     group_id: int | None
@@ -44,9 +48,12 @@ def encode(entry: Entry) -> Row:
     """Prepare a request for writing. Raises `Unstorable` for what JSON cannot hold, such as a cycle."""
     record = entry.record
     try:
+        text = encoded(record)
         return Row(
             columns=_columns(entry),
-            body=deflated(encoded(record)),
+            record=record,
+            text=text,
+            body=deflated(text),
             tags=tuple(dict.fromkeys(writable(tag) for tag in record.tags)),
             metadata={writable(key): writable(value) for key, value in record.metadata.items()},
             group_id=record.group_id,
@@ -90,7 +97,7 @@ def _columns(entry: Entry) -> dict[str, Any]:
         "api_type": _optional_text(entry.api_type),
         "span_id": entry.span_id,
         "trace_id": entry.trace_id,
-        "given_price": entry.price,
+        "given_price": None if entry.price is None else float(entry.price),
     }
 
 
@@ -104,8 +111,8 @@ def _asked_model(record: Record) -> str | None:
 
 
 def _finite(value: float) -> float:
-    # SQLite keeps NaN as NULL.
-    return value if math.isfinite(value) else 0.0
+    # SQLite keeps NaN as NULL, and gives back a whole number as the float that the column holds.
+    return float(value) if math.isfinite(value) else 0.0
 
 
 def _optional_text(value: object) -> str | None:

@@ -8,6 +8,7 @@ from contextlib import closing
 
 from promptlayer_patch._guard import report
 from promptlayer_patch.store.connection import StoreError, StoreUnavailable
+from promptlayer_patch.store.fresh import Fresh
 from promptlayer_patch.store.indexing.indexer import Indexer
 from promptlayer_patch.store.sqlite import Store
 
@@ -25,11 +26,14 @@ _AFTER_TROUBLE_S = 5.0
 class IndexingThread:
     """Indexes what is stored, by this process or another, within a second.
 
-    `on_trouble` is told, on the thread, why the index cannot be kept up to date; it goes on trying.
+    What is in `fresh` need not be read for it. `on_trouble` is told, on the thread, why the index cannot be kept up to date; it goes on trying.
     """
 
-    def __init__(self, store: Store, on_trouble: Callable[[StoreError], None]) -> None:
+    def __init__(
+        self, store: Store, on_trouble: Callable[[StoreError], None], fresh: Fresh | None = None
+    ) -> None:
         self._path = store.path
+        self._fresh = fresh
         self._on_trouble = on_trouble
         self._news = threading.Event()
         self._stop = threading.Event()
@@ -66,7 +70,7 @@ class IndexingThread:
                 self._stop.wait(_AFTER_TROUBLE_S)
 
     def _index(self, store: Store) -> None:
-        indexer = Indexer(store)
+        indexer = Indexer(store, self._fresh)
         while not self._stop.is_set():
             self._news.clear()
             # Asked before indexing: what is stored meanwhile changes it once more.
