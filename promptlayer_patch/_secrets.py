@@ -3,21 +3,24 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from typing import Any
 
 from promptlayer_patch._imports import importing
-from promptlayer_patch._rewriting import Walk, rewritten, under
+from promptlayer_patch._rewriting import DEPTH, PLAIN, Walk, rewritten, under
 from promptlayer_patch.records import Record
 
 _SECRET = "***"
 _MANY = {"eyJ": 500, "-----BEGIN": 200}
 """Beginnings of long secrets in one text that are looked at; `re` holds up the whole process meanwhile."""
+_MANY_VALUES = 50_000
 
 
 def scrubbed(record: Record) -> Record:
     """`record` without secrets in its request, response, metadata, tags and error."""
+    if _is_clean(record):
+        return record
     record = rewritten(record, _clean, _NAMED_SECRET, message=True)
     tags = tuple(_clean(tag) for tag in record.tags)
     return record if tags == record.tags else replace(record, tags=tags)
@@ -29,12 +32,7 @@ def scrubbed_value(value: Any) -> Any:
 
 
 def _clean(text: str) -> str:
-    if len(text) < 10:
-        return text
-    for anchor in _ANCHORS:
-        if anchor in text:
-            break
-    else:
+    if not _is_suspect(text):
         return text
     new = text
     for anchors, pattern, mask in _SECRETS:
@@ -44,6 +42,49 @@ def _clean(text: str) -> str:
             return "[redacted: more beginnings of secrets than can be looked at]"
         new = pattern.sub(mask, new)
     return text if new == text else new
+
+
+def _is_suspect(text: str) -> bool:
+    """Whether something in it may begin a secret."""
+    if len(text) < 10:
+        return False
+    for rare, anchors in _ANCHORS:
+        if rare in text:
+            for anchor in anchors:
+                if anchor in text:
+                    return True
+    return False
+
+
+def _is_clean(record: Record) -> bool:
+    """Whether all of it is plain data in which nothing looks like a secret, as nearly always.
+
+    A look costs a third of what it costs to rewrite what needs no change.
+    """
+    level: list[Any] = [record.request, record.response, record.metadata, *record.tags]
+    if record.error is not None:
+        level.append(record.error.message)
+    keys: set[Any] = set()
+    for _ in range(DEPTH):
+        below: list[Any] = []
+        for value in level:
+            kind = type(value)
+            if kind is str:
+                if _is_suspect(value):
+                    return False
+            elif kind is dict:
+                keys.update(value)
+                below += value.values()
+            elif kind is list:
+                below += value
+            elif kind not in PLAIN:
+                return False
+            if len(below) > _MANY_VALUES:
+                return False  # a list that holds itself, twice, is endless before it is deep
+        if not below:
+            return all(type(key) is str and key.casefold() not in _SPELLED for key in keys)
+        level = below
+    return False
 
 
 def _basic(found: re.Match[str]) -> str:
@@ -70,9 +111,9 @@ _NAMES = (
     *("apikey", "api-key", "x-api-key", "authorization", "proxy-authorization"),
     *("access-token", "refresh-token", "client-secret"),
 )
-_SPELLED = sorted({*_NAMES, *(name.replace("-", "_") for name in _NAMES)})
-_NAMED_SECRET = under({*_SPELLED}, _SECRET, (str, bytes))
-_QUOTED = "|".join(rf'(?<=(?i:{name})")|(?<=(?i:{name})\\")' for name in _SPELLED)
+_SPELLED = {*_NAMES, *(name.replace("-", "_") for name in _NAMES)}
+_NAMED_SECRET = under(_SPELLED, _SECRET, (str, bytes))
+_QUOTED = "|".join(rf'(?<=(?i:{name})")|(?<=(?i:{name})\\")' for name in sorted(_SPELLED))
 
 # A hyphenated word of prose has no long run of letters and digits, and few digits.
 _DASHED = (
@@ -128,5 +169,17 @@ _SECRETS: tuple[tuple[tuple[str, ...], re.Pattern[str], str | Callable[[re.Match
 
 Looking for one literal after another is quicker than one pattern with all of them."""
 
-_ANCHORS = tuple(dict.fromkeys(anchor for anchors, _, _ in _SECRETS for anchor in anchors))
-"""All of them: nearly every text has none, and is let through by this look alone."""
+_RARE = '_"-JAx'
+"""Looking for a character is ten times as quick as looking for a word; most texts lack most of these."""
+
+
+def _anchors() -> Iterator[tuple[str, tuple[str, ...]]]:
+    left = list(dict.fromkeys(anchor for anchors, _, _ in _SECRETS for anchor in anchors))
+    for rare in _RARE:
+        yield rare, tuple(anchor for anchor in left if rare in anchor)
+        left = [anchor for anchor in left if rare not in anchor]
+    yield from ((anchor, (anchor,)) for anchor in left)
+
+
+_ANCHORS = tuple(_anchors())
+"""All of them by what has to be in a text first: nearly every text is let through by this look alone."""

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
+from promptlayer_patch.server.writing import record_json
 from promptlayer_patch.store import Entry, Store, Unstorable
 from promptlayer_patch.store.fresh import Fresh
 
@@ -68,7 +69,7 @@ class Committer:
     def _commit(self, entries: Sequence[Entry]) -> Sequence[int | Exception]:
         """What became of each entry. Nobody's fails because of a neighbour's."""
         try:
-            return self._store.add(entries, self._fresh)
+            return self._store.add(entries, fresh=self._fresh, to_json=record_json)
         except Unstorable as error:
             if len(entries) == 1:
                 return [error]

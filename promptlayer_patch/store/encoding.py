@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -44,11 +44,14 @@ class Row:
     score: Score | None
 
 
-def encode(entry: Entry) -> Row:
-    """Prepare a request for writing. Raises `Unstorable` for what JSON cannot hold, such as a cycle."""
+def encode(entry: Entry, to_json: Callable[[Record], bytes] = encoded) -> Row:
+    """Prepare a request for writing. Raises `Unstorable` for what JSON cannot hold, such as a cycle.
+
+    `to_json` writes what `_encoding.decoded` reads.
+    """
     record = entry.record
     try:
-        text = encoded(record)
+        text = to_json(record)
         return Row(
             columns=_columns(entry),
             record=record,
