@@ -61,9 +61,10 @@ def _is_clean(record: Record) -> bool:
 
     A look costs a third of what it costs to rewrite what needs no change.
     """
-    level: list[Any] = [record.request, record.response, record.metadata, *record.tags]
-    if record.error is not None:
-        level.append(record.error.message)
+    texts = (*record.tags, "" if record.error is None else record.error.message)
+    if not all(type(text) is str and not _is_suspect(text) for text in texts):
+        return False
+    level: list[Any] = [record.request, record.response, record.metadata]
     keys: set[Any] = set()
     for _ in range(DEPTH):
         below: list[Any] = []

@@ -6,6 +6,7 @@ import math
 import os
 import sqlite3
 from collections.abc import Sequence
+from functools import lru_cache
 
 from promptlayer_patch.store.annotating import link, say
 from promptlayer_patch.store.encoding import Row, Unstorable
@@ -68,13 +69,17 @@ def _insert_new(connection: sqlite3.Connection, request_id: int, row: Row) -> In
     columns = {"request_id": request_id, **row.columns}
     if columns["span_id"] is not None and columns["trace_id"] is None:
         columns["trace_id"] = _trace_of(connection, columns["span_id"])
-    names, marks = ", ".join(columns), ", ".join("?" * len(columns))
-    connection.execute(f"INSERT INTO requests ({names}) VALUES ({marks})", tuple(columns.values()))
+    connection.execute(_insertion(tuple(columns)), tuple(columns.values()))
     connection.execute("INSERT INTO bodies (request_id, body) VALUES (?, ?)", (request_id, row.body))
     insert_labels(connection, request_id, row)
     change = int.from_bytes(os.urandom(8), "little", signed=True)
     connection.execute("INSERT INTO unindexed (request_id, change) VALUES (?, ?)", (request_id, change))
     return Inserted(columns, change, row)
+
+
+@lru_cache(maxsize=8)
+def _insertion(columns: tuple[str, ...]) -> str:
+    return f"INSERT INTO requests ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
 
 
 def insert_labels(connection: sqlite3.Connection, request_id: int, row: Row) -> None:

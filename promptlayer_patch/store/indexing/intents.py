@@ -8,6 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import NamedTuple
+
+from promptlayer_patch.store.indexing.segments import words
 
 __all__ = ["agent_intent", "user_intent"]
 
@@ -44,20 +47,39 @@ _AGENT = {
 }
 
 
+class _Intent(NamedTuple):
+    phrases: tuple[str, ...]
+    telling: frozenset[str]
+    """The longest word of each phrase: an ASCII text with none of them needs no closer look."""
+
+
+def _intents(phrases_of: Mapping[str, tuple[str, ...]]) -> dict[str, _Intent]:
+    return {
+        intent: _Intent(phrases, frozenset(max(words(phrase), key=len) for phrase in phrases))
+        for intent, phrases in phrases_of.items()
+    }
+
+
+_USER_INTENTS, _AGENT_INTENTS = _intents(_USER), _intents(_AGENT)
+
+
 def user_intent(input_text: str) -> str | None:
     """`frustrated`, `satisfied` or `curious`, by the user's last message."""
     _, role, last = input_text.rpartition("[user]: ")
-    return _first(_USER, last) if role else None
+    return _first(_USER_INTENTS, last) if role else None
 
 
 def agent_intent(output_text: str) -> str | None:
     """`apologetic`, `refusal` or `uncertain`, by the answer."""
-    return _first(_AGENT, output_text)
+    return _first(_AGENT_INTENTS, output_text)
 
 
-def _first(intents: Mapping[str, tuple[str, ...]], text: str) -> str | None:
+def _first(intents: Mapping[str, _Intent], text: str) -> str | None:
     text = text[:_LOOKED_AT_CHARS].lower().replace("\u2019", "'")
-    for intent, phrases in intents.items():
+    known = words(text) if text.isascii() else None
+    for intent, (phrases, telling) in intents.items():
+        if known is not None and telling.isdisjoint(known):
+            continue
         for phrase in phrases:
             if phrase in text and _is_whole(phrase, text):
                 return intent
