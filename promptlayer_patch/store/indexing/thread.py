@@ -16,7 +16,7 @@ __all__ = ["IndexingThread"]
 
 _LOOK_S = 0.25
 """How long what another process has stored may go unnoticed."""
-_GATHER_S = 0.2
+_GATHER_S = 0.35
 """Requests that come one after the other are indexed together: ten at once cost little more than one."""
 _MANY = 50
 """After a batch of so many there may be a backlog, which is worked off without a pause."""
