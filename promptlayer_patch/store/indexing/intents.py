@@ -6,9 +6,7 @@ beginning of the text. Who writes in another language, or in other words, has no
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
-from typing import NamedTuple
 
 from promptlayer_patch.store.indexing.segments import words
 
@@ -47,20 +45,27 @@ _AGENT = {
 }
 
 
-class _Intent(NamedTuple):
-    phrases: tuple[str, ...]
-    telling: frozenset[str]
-    """The longest word of each phrase: an ASCII text with none of them needs no closer look."""
+_Intents = Mapping[str, Mapping[str, tuple[frozenset[str], frozenset[str]]]]
+"""The phrases of each, with the longest word of each phrase and all its characters."""
+_WORD, _CHARACTERS = range(2)
 
 
-def _intents(phrases_of: Mapping[str, tuple[str, ...]]) -> dict[str, _Intent]:
+def _intents(phrases_of: Mapping[str, tuple[str, ...]]) -> _Intents:
     return {
-        intent: _Intent(phrases, frozenset(max(words(phrase), key=len) for phrase in phrases))
+        intent: {phrase: (frozenset({max(words(phrase), key=len)}), frozenset(phrase)) for phrase in phrases}
         for intent, phrases in phrases_of.items()
     }
 
 
 _USER_INTENTS, _AGENT_INTENTS = _intents(_USER), _intents(_AGENT)
+_TELLING = frozenset().union(
+    *(
+        parts[_WORD]
+        for intents in (_USER_INTENTS, _AGENT_INTENTS)
+        for phrases in intents.values()
+        for parts in phrases.values()
+    )
+)
 
 
 def user_intent(input_text: str) -> str | None:
@@ -74,18 +79,30 @@ def agent_intent(output_text: str) -> str | None:
     return _first(_AGENT_INTENTS, output_text)
 
 
-def _first(intents: Mapping[str, _Intent], text: str) -> str | None:
+def _first(intents: _Intents, text: str) -> str | None:
     text = text[:_LOOKED_AT_CHARS].lower().replace("\u2019", "'")
-    known = words(text) if text.isascii() else None
-    for intent, (phrases, telling) in intents.items():
-        if known is not None and telling.isdisjoint(known):
-            continue
-        for phrase in phrases:
-            if phrase in text and _is_whole(phrase, text):
+    # Few phrases need a closer look: most have a word, or a character, that the text has not.
+    known = frozenset(words(text) if text.isascii() else text)
+    needed = _WORD if text.isascii() else _CHARACTERS
+    if needed == _WORD and _TELLING.isdisjoint(known):
+        return None
+    for intent, phrases in intents.items():
+        for phrase, parts in phrases.items():
+            if parts[needed] <= known and _says(text, phrase):
                 return intent
     return None
 
 
-def _is_whole(phrase: str, text: str) -> bool:
-    """Whether it is more than a part of longer words; Chinese has none."""
-    return not phrase.isascii() or re.search(rf"\b{phrase}\b", text) is not None
+def _says(text: str, phrase: str) -> bool:
+    """Whether it is in the text, as more than a part of longer words; Chinese has none."""
+    begin = text.find(phrase)
+    while begin >= 0 and phrase.isascii():
+        end = begin + len(phrase)
+        if not _goes_on(text[begin - 1 : begin]) and not _goes_on(text[end : end + 1]):
+            return True
+        begin = text.find(phrase, end)
+    return begin >= 0
+
+
+def _goes_on(neighbour: str) -> bool:
+    return neighbour.isalnum() or neighbour == "_"

@@ -11,6 +11,7 @@ everything here rests on Unicode 3.2, which every Python carries unchanged besid
 from __future__ import annotations
 
 import re
+from operator import add
 from unicodedata import ucd_3_2_0 as unicode
 
 __all__ = ["END", "phrase", "segmented", "words"]
@@ -128,8 +129,7 @@ def _letter(character: str) -> str:
 
 def _pairs(run: re.Match[str]) -> str:
     characters = run.group().replace(" ", "")
-    pairs = [characters[at : at + 2] for at in range(len(characters))]
-    return f" {' '.join(pairs)} "
+    return f" {' '.join([*map(add, characters, characters[1:]), characters[-1]])} "
 
 
 # Each of them becomes one character: bytes are translated ten times as quickly as text.
