@@ -29,7 +29,8 @@ class _Waiting:
 class Committer:
     """Puts entries into a store, and tells their request ids.
 
-    What is new is left in `fresh` for the indexer. A batch is what has come while the batch before it was written, so a lone request never waits for company.
+    What is new is left in `fresh` for the indexer. A batch is what has come while the batch before it was
+    written, so a lone request never waits for company.
     """
 
     def __init__(self, store: Store, fresh: Fresh | None = None) -> None:

@@ -1,4 +1,4 @@
-"""Requests that were just stored, for an indexer in the same process: it need not read and parse them again."""
+"""Requests that were just stored: an indexer in the same process need not read and parse them again."""
 
 from __future__ import annotations
 

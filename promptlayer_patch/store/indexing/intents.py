@@ -6,9 +6,8 @@ beginning of the text. Who writes in another language, or in other words, has no
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
-
-from promptlayer_patch.store.indexing.segments import words
 
 __all__ = ["agent_intent", "user_intent"]
 
@@ -45,64 +44,26 @@ _AGENT = {
 }
 
 
-_Intents = Mapping[str, Mapping[str, tuple[frozenset[str], frozenset[str]]]]
-"""The phrases of each, with the longest word of each phrase and all its characters."""
-_WORD, _CHARACTERS = range(2)
-
-
-def _intents(phrases_of: Mapping[str, tuple[str, ...]]) -> _Intents:
-    return {
-        intent: {phrase: (frozenset({max(words(phrase), key=len)}), frozenset(phrase)) for phrase in phrases}
-        for intent, phrases in phrases_of.items()
-    }
-
-
-_USER_INTENTS, _AGENT_INTENTS = _intents(_USER), _intents(_AGENT)
-_TELLING = frozenset().union(
-    *(
-        parts[_WORD]
-        for intents in (_USER_INTENTS, _AGENT_INTENTS)
-        for phrases in intents.values()
-        for parts in phrases.values()
-    )
-)
-
-
 def user_intent(input_text: str) -> str | None:
     """`frustrated`, `satisfied` or `curious`, by the user's last message."""
     _, role, last = input_text.rpartition("[user]: ")
-    return _first(_USER_INTENTS, last) if role else None
+    return _first(_USER, last) if role else None
 
 
 def agent_intent(output_text: str) -> str | None:
     """`apologetic`, `refusal` or `uncertain`, by the answer."""
-    return _first(_AGENT_INTENTS, output_text)
+    return _first(_AGENT, output_text)
 
 
-def _first(intents: _Intents, text: str) -> str | None:
+def _first(intents: Mapping[str, tuple[str, ...]], text: str) -> str | None:
     text = text[:_LOOKED_AT_CHARS].lower().replace("\u2019", "'")
-    # Few phrases need a closer look: most have a word, or a character, that the text has not.
-    known = frozenset(words(text) if text.isascii() else text)
-    needed = _WORD if text.isascii() else _CHARACTERS
-    if needed == _WORD and _TELLING.isdisjoint(known):
-        return None
     for intent, phrases in intents.items():
-        for phrase, parts in phrases.items():
-            if parts[needed] <= known and _says(text, phrase):
+        for phrase in phrases:
+            if phrase in text and _is_whole(phrase, text):
                 return intent
     return None
 
 
-def _says(text: str, phrase: str) -> bool:
-    """Whether it is in the text, as more than a part of longer words; Chinese has none."""
-    begin = text.find(phrase)
-    while begin >= 0 and phrase.isascii():
-        end = begin + len(phrase)
-        if not _goes_on(text[begin - 1 : begin]) and not _goes_on(text[end : end + 1]):
-            return True
-        begin = text.find(phrase, end)
-    return begin >= 0
-
-
-def _goes_on(neighbour: str) -> bool:
-    return neighbour.isalnum() or neighbour == "_"
+def _is_whole(phrase: str, text: str) -> bool:
+    """Whether it is more than a part of longer words; Chinese has none."""
+    return not phrase.isascii() or re.search(rf"\b{phrase}\b", text) is not None

@@ -11,7 +11,6 @@ everything here rests on Unicode 3.2, which every Python carries unchanged besid
 from __future__ import annotations
 
 import re
-from operator import add
 from unicodedata import ucd_3_2_0 as unicode
 
 __all__ = ["END", "phrase", "segmented", "words"]
@@ -81,9 +80,7 @@ _FOLDING = _Folding()
 
 
 def _folded(text: str) -> str:
-    if text.isascii():
-        return text.encode().translate(_ASCII_FOLDING).decode()
-    if _IN_PIECES.search(text):
+    if not text.isascii() and _IN_PIECES.search(text):
         text = unicode.normalize("NFKC", text)
     return text.translate(_FOLDING)
 
@@ -129,8 +126,5 @@ def _letter(character: str) -> str:
 
 def _pairs(run: re.Match[str]) -> str:
     characters = run.group().replace(" ", "")
-    return f" {' '.join([*map(add, characters, characters[1:]), characters[-1]])} "
-
-
-# Each of them becomes one character: bytes are translated ten times as quickly as text.
-_ASCII_FOLDING = bytes(ord(_fold(chr(code))) for code in range(128)).ljust(256, b" ")
+    pairs = [characters[at : at + 2] for at in range(len(characters))]
+    return f" {' '.join(pairs)} "

@@ -26,7 +26,8 @@ _AFTER_TROUBLE_S = 5.0
 class IndexingThread:
     """Indexes what is stored, by this process or another, within a second.
 
-    What is in `fresh` need not be read for it. `on_trouble` is told, on the thread, why the index cannot be kept up to date; it goes on trying.
+    What is in `fresh` need not be read for it. `on_trouble` is told, on the thread, why the index cannot be
+    kept up to date; it goes on trying.
     """
 
     def __init__(
