@@ -488,6 +488,13 @@ def test_any_request_can_be_indexed(
     assert with_facet(store, "pl_id", str(request_id)) == [request_id]
 
 
+def test_a_role_that_is_no_text_keeps_nobody_out_of_the_index(store: Store) -> None:
+    odd = a_chat(request={"messages": [{"role": {}, "content": "odd"}]})
+    ids = store.add([a_chat("fine"), odd])
+    store.catch_up()
+    assert found(store, EVERY) == sorted(ids, reverse=True)
+
+
 def test_an_index_of_an_older_version_is_made_anew(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     indexed(store, a_chat("Hello"))
     before = contents(store)

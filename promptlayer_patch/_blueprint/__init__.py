@@ -11,7 +11,14 @@ from typing import Any, NamedTuple
 from promptlayer_patch._blueprint.answered import template_answered
 from promptlayer_patch._blueprint.apis import Api, api_of
 from promptlayer_patch._blueprint.asked import template_asked
-from promptlayer_patch._blueprint.facts import OUTPUT_PATHS, OUTPUT_VALUES, VALUE_CHARS, Facts, facts_from
+from promptlayer_patch._blueprint.facts import (
+    OUTPUT_PATHS,
+    OUTPUT_VALUES,
+    VALUE_CHARS,
+    Facts,
+    facts_from,
+    output_text_of,
+)
 from promptlayer_patch._blueprint.models import api_type_of, model_of, parameters_of
 from promptlayer_patch._blueprint.reading import Json
 from promptlayer_patch._blueprint.templates import is_completion, joined
@@ -27,6 +34,7 @@ __all__ = [
     "Facts",
     "Logged",
     "Usage",
+    "blueprint_and_text_of",
     "blueprint_of",
     "facts_of",
     "input_of",
@@ -37,7 +45,16 @@ __all__ = [
 
 def blueprint_of(record: Record) -> dict[str, Any]:
     """PromptLayer's blueprint of `record`: what was sent followed by what came back, and the model."""
+    return _blueprint(_read(record), record)
+
+
+def blueprint_and_text_of(record: Record) -> tuple[dict[str, Any], str]:
+    """The blueprint, and the answer as plain text."""
     reading = _read(record)
+    return _blueprint(reading, record), output_text_of(reading.answered)
+
+
+def _blueprint(reading: _Reading, record: Record) -> dict[str, Any]:
     model = model_of(reading.api, reading.request, record.response, record.provider)
     return {
         "prompt_template": joined(reading.asked, reading.answered),

@@ -20,7 +20,7 @@ from promptlayer_patch._blueprint.texts import (
 )
 from promptlayer_patch._blueprint.usage import Usage
 
-__all__ = ["OUTPUT_PATHS", "OUTPUT_VALUES", "VALUE_CHARS", "Facts", "facts_from"]
+__all__ = ["OUTPUT_PATHS", "OUTPUT_VALUES", "VALUE_CHARS", "Facts", "facts_from", "output_text_of"]
 
 OUTPUT_PATHS = 200
 """So many paths of one output are known; those after them only by the text."""
@@ -76,6 +76,13 @@ def facts_from(
         parameters=parameters,
         usage=usage,
     )
+
+
+def output_text_of(answered: Template) -> str:
+    """`Facts.output_text` of what `answered` says."""
+    messages = mappings(answered.get("messages"))
+    calls = [call for one in messages for call in calls_of(one)]
+    return _output(calls, _content(answered, messages))[1]
 
 
 def _content(answered: Template, messages: list[Json]) -> list[Any]:

@@ -17,7 +17,6 @@ from starlette.datastructures import Headers, QueryParams
 from starlette.requests import Request
 from starlette.types import Receive, Scope, Send
 
-from promptlayer_patch._wire import encoded
 from promptlayer_patch.server.bodies import (
     LARGE_BYTES,
     MAX_BYTES,
@@ -36,6 +35,7 @@ from promptlayer_patch.server.refusals import BadRequest, NotFound, Refusal, Una
 from promptlayer_patch.server.sessions import Sessions
 from promptlayer_patch.server.streaming import start_of, stream
 from promptlayer_patch.server.workspaces import Workspace
+from promptlayer_patch.server.writing import answer_json
 from promptlayer_patch.store import StoreUnavailable
 
 __all__ = ["Application"]
@@ -244,7 +244,7 @@ async def _lifespan(receive: Receive, send: Send) -> None:
 async def _send(send: Send, answer: Answer, *, head: bool) -> None:
     content, content_type = answer.content, answer.content_type
     if content_type is None:
-        content, content_type = encoded(content), "application/json; charset=utf-8"
+        content, content_type = answer_json(content), "application/json; charset=utf-8"
     headers = {"content-type": content_type, "content-length": str(len(content)), **answer.headers}
     if answer.status == 204:
         content, headers = b"", dict(answer.headers)

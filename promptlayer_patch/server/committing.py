@@ -8,7 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
+from promptlayer_patch.server.writing import record_json
 from promptlayer_patch.store import Entry, Store, Unstorable
+from promptlayer_patch.store.fresh import Fresh
 
 __all__ = ["Committer"]
 
@@ -27,11 +29,13 @@ class _Waiting:
 class Committer:
     """Puts entries into a store, and tells their request ids.
 
-    A batch is what has come while the batch before it was written, so a lone request never waits for company.
+    What is new is left in `fresh` for the indexer. A batch is what has come while the batch before it was
+    written, so a lone request never waits for company.
     """
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, fresh: Fresh | None = None) -> None:
         self._store = store
+        self._fresh = fresh
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._thread = threading.Thread(target=self._run, name="promptlayer_patch-committer", daemon=True)
         self._thread.start()
@@ -66,7 +70,7 @@ class Committer:
     def _commit(self, entries: Sequence[Entry]) -> Sequence[int | Exception]:
         """What became of each entry. Nobody's fails because of a neighbour's."""
         try:
-            return self._store.add(entries)
+            return self._store.add(entries, fresh=self._fresh, to_json=record_json)
         except Unstorable as error:
             if len(entries) == 1:
                 return [error]

@@ -7,7 +7,7 @@ from email.utils import format_datetime
 from secrets import token_hex
 from typing import Any
 
-from promptlayer_patch._blueprint import blueprint_of, facts_of
+from promptlayer_patch._blueprint import blueprint_and_text_of
 from promptlayer_patch.store import Entry
 
 __all__ = ["row_of"]
@@ -17,6 +17,7 @@ def row_of(request_id: int, entry: Entry, workspace_id: int) -> dict[str, Any]:
     """The answer to a request that was just logged through `/log-request`."""
     record = entry.record
     link = record.prompt
+    blueprint, response_text = blueprint_and_text_of(record)
     inputs, outputs = entry.input_tokens or 0, entry.output_tokens or 0
     return {
         "id": request_id,
@@ -55,8 +56,8 @@ def row_of(request_id: int, entry: Entry, workspace_id: int) -> dict[str, Any]:
         "error_type": entry.error_type,
         "error_message": entry.error_message,
         "prompt_string": "",
-        "response_string": facts_of(record).output_text,
-        "prompt_version": blueprint_of(record),
+        "response_string": response_text,
+        "prompt_version": blueprint,
     }
 
 

@@ -12,6 +12,7 @@ from queue import Empty, LifoQueue
 from promptlayer_patch.server.committing import Committer
 from promptlayer_patch.server.walks import Walks
 from promptlayer_patch.store import Store, StoreError
+from promptlayer_patch.store.fresh import Fresh
 from promptlayer_patch.store.indexing.thread import IndexingThread
 from promptlayer_patch.store.keys import HOME_WORKSPACE, path_of
 
@@ -28,9 +29,10 @@ class Workspace:
         self.path = path
         self.store = Store.open(path)
         """For writing; calls wait for one another."""
-        self.committer = Committer(Store.open(path))
+        fresh = Fresh()
+        self.committer = Committer(Store.open(path), fresh)
         self.walks = Walks()
-        self._indexing = IndexingThread(self.store, _log)
+        self._indexing = IndexingThread(self.store, _log, fresh)
         self._indexing.start()
         self._idle: LifoQueue[Store] = LifoQueue()
 

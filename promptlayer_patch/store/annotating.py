@@ -20,7 +20,9 @@ __all__ = [
     "keep_group",
     "link",
     "prompt",
+    "prompt_columns",
     "say",
+    "score_name",
     "scores",
     "take_away",
 ]
@@ -120,31 +122,35 @@ def prompt(connection: sqlite3.Connection, request_id: int) -> PromptLink | None
 def say(connection: sqlite3.Connection, request_id: int, content: Content) -> None:
     """Keep `content`; what is said again replaces what was said before. To be called in a transaction."""
     match content:
-        case Score(value, name):
+        case Score():
             connection.execute(
                 "INSERT OR REPLACE INTO scores (request_id, name, value) VALUES (?, ?, ?)",
-                (request_id, writable(_NAMELESS if name is None else name), value),
+                (request_id, score_name(content), content.value),
             )
         case MetadataUpdate(metadata):
             connection.executemany(
                 "INSERT OR REPLACE INTO request_metadata (request_id, key, value) VALUES (?, ?, ?)",
                 [(request_id, writable(key), writable(value)) for key, value in metadata.items()],
             )
-        case PromptLink(name, version, label, variables, prompt_id):
+        case PromptLink():
             connection.execute(
                 "INSERT OR REPLACE INTO request_prompts"
                 " (request_id, name, version, label, variables, prompt_id) VALUES (?, ?, ?, ?, ?, ?)",
-                (
-                    request_id,
-                    writable(name),
-                    version,
-                    None if label is None else writable(label),
-                    json.dumps(dict(variables), default=string),
-                    prompt_id,
-                ),
+                (request_id, *prompt_columns(content)),
             )
         case GroupLink(group_id):
             connection.execute(
                 "INSERT OR IGNORE INTO request_groups (group_id, request_id) VALUES (?, ?)",
                 (group_id, request_id),
             )
+
+
+def score_name(score: Score) -> str:
+    """The name that a score is kept under."""
+    return writable(_NAMELESS if score.name is None else score.name)
+
+
+def prompt_columns(link: PromptLink) -> tuple[str, int | None, str | None, str, int | None]:
+    """Name, version, label, variables as JSON and id, as they are kept."""
+    label = None if link.label is None else writable(link.label)
+    return writable(link.name), link.version, label, json.dumps(dict(link.variables), default=string), link.id

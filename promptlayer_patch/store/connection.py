@@ -94,6 +94,9 @@ def _prepare(connection: sqlite3.Connection, path: Path, read_only: bool) -> Non
     # Without it, what is deleted stays readable in the file until something else is written over it. It costs
     # nothing that can be measured, for requests are rarely deleted.
     connection.execute("PRAGMA secure_delete = ON")
+    # Without it (1000), the log is copied into the file so often that pages which nearly every commit changes
+    # are written to the file again and again.
+    connection.execute("PRAGMA wal_autocheckpoint = 4000")
     # Without it, the write-ahead log stays as large as it ever was, after one long reader or one big import.
     connection.execute("PRAGMA journal_size_limit = 67108864")
     # Without it, SQLite ignores REFERENCES: deleting a request would leave its body and tags behind.

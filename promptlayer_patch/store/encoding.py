@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import sqlite3
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -32,7 +32,11 @@ class Row:
 
     columns: dict[str, Any]
     """Columns of `requests`, without the id."""
+    record: Record
+    text: bytes
+    """The record as JSON."""
     body: bytes
+    """`text` as it is stored."""
     tags: tuple[str, ...]
     metadata: dict[str, str]
     group_id: int | None
@@ -40,13 +44,19 @@ class Row:
     score: Score | None
 
 
-def encode(entry: Entry) -> Row:
-    """Prepare a request for writing. Raises `Unstorable` for what JSON cannot hold, such as a cycle."""
+def encode(entry: Entry, to_json: Callable[[Record], bytes] = encoded) -> Row:
+    """Prepare a request for writing. Raises `Unstorable` for what JSON cannot hold, such as a cycle.
+
+    `to_json` writes what `_encoding.decoded` reads.
+    """
     record = entry.record
     try:
+        text = to_json(record)
         return Row(
             columns=_columns(entry),
-            body=deflated(encoded(record)),
+            record=record,
+            text=text,
+            body=deflated(text),
             tags=tuple(dict.fromkeys(writable(tag) for tag in record.tags)),
             metadata={writable(key): writable(value) for key, value in record.metadata.items()},
             group_id=record.group_id,
@@ -90,7 +100,7 @@ def _columns(entry: Entry) -> dict[str, Any]:
         "api_type": _optional_text(entry.api_type),
         "span_id": entry.span_id,
         "trace_id": entry.trace_id,
-        "given_price": entry.price,
+        "given_price": None if entry.price is None else float(entry.price),
     }
 
 
@@ -104,8 +114,8 @@ def _asked_model(record: Record) -> str | None:
 
 
 def _finite(value: float) -> float:
-    # SQLite keeps NaN as NULL.
-    return value if math.isfinite(value) else 0.0
+    # SQLite keeps NaN as NULL, and gives back a whole number as the float that the column holds.
+    return float(value) if math.isfinite(value) else 0.0
 
 
 def _optional_text(value: object) -> str | None:

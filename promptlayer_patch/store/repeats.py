@@ -59,13 +59,18 @@ def _of_request(request: Mapping[str, Any]) -> Generator[tuple[bytes, bool], Non
             is_history = len(value) > _QUESTION
             has_history |= is_history
             for item in value:
-                if isinstance(item, dict) and (is_history or item.get("role") in _STANDING_ROLES):
+                if isinstance(item, dict) and (is_history or _stands(item.get("role"))):
                     yield from _long_values(item, is_history)
         elif key in _LISTS and isinstance(value, dict):  # a template, as `/log-request` brings it
             has_history |= yield from _of_request(value)
         elif key in _WHOLES:
             yield from _long_values({key: value}, False)
     return has_history
+
+
+def _stands(role: Any) -> bool:
+    # Asked first: whoever sends a request may send a role that has no hash.
+    return isinstance(role, str) and role in _STANDING_ROLES
 
 
 def _answers(response: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
+from promptlayer_patch._encoding import encoded
 from promptlayer_patch._query import And, Cursor, Filter, Query
 from promptlayer_patch.annotations import Content
 from promptlayer_patch.records import Record
@@ -17,6 +18,7 @@ from promptlayer_patch.store import annotating, reading
 from promptlayer_patch.store.connection import StoreError, connect, plain_errors
 from promptlayer_patch.store.encoding import encode
 from promptlayer_patch.store.entries import Entry
+from promptlayer_patch.store.fresh import Fresh
 from promptlayer_patch.store.reading import StoredRequest, Summary
 from promptlayer_patch.store.results import FacetCounts, Page, Suggestion, Total
 from promptlayer_patch.store.searching import lookups
@@ -63,13 +65,20 @@ class Store:
         # Resolved, so that a link to a file that does not exist yet creates that file with our modes.
         return cls(Path(os.path.realpath(path)), read_only=read_only)
 
-    def add(self, records: Sequence[Record | Entry]) -> list[int]:
+    def add(
+        self,
+        records: Sequence[Record | Entry],
+        *,
+        fresh: Fresh | None = None,
+        to_json: Callable[[Record], bytes] = encoded,
+    ) -> list[int]:
         """Store all the records, or none, and give their request ids in the same order.
 
-        A record that is stored already keeps its id. Raises `Unstorable` if one of them can never be stored.
+        A record that is stored already keeps its id; what is new is kept in `fresh`, too. `to_json` writes
+        what `_encoding.decoded` reads. Raises `Unstorable` if a record can never be stored.
         """
-        rows = [encode(one if isinstance(one, Entry) else Entry.of(one)) for one in records]
-        return self.run(lambda connection: insert_all(connection, rows)) if rows else []
+        rows = [encode(one if isinstance(one, Entry) else Entry.of(one), to_json) for one in records]
+        return self.run(lambda connection: insert_all(connection, rows, fresh)) if rows else []
 
     def annotate(self, request_id: int, content: Content) -> bool:
         """Keep what is said about a request, in place of what was said before; false if it is not here.

@@ -15,7 +15,8 @@ _LARGEST_INTEGER = 2**63 - 1
 
 def writable(value: object) -> str:
     """`value` as SQLite can hold it: half a surrogate pair, which UTF-8 cannot say, is spelled out."""
-    return string(value).encode("utf-8", "backslashreplace").decode("utf-8")
+    text = value if type(value) is str else string(value)
+    return text if text.isascii() else text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
 def token_counts(response: Any) -> tuple[int | None, int | None]:

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import math
+import os
 import sqlite3
 from collections.abc import Sequence
+from functools import lru_cache
 
 from promptlayer_patch.store.annotating import link, say
 from promptlayer_patch.store.encoding import Row, Unstorable
+from promptlayer_patch.store.fresh import Fresh, Inserted
 from promptlayer_patch.store.transaction import transaction
 
 __all__ = ["first_id", "insert", "insert_all", "insert_labels"]
@@ -28,14 +31,17 @@ _TRACE_OF = """
 """
 
 
-def insert_all(connection: sqlite3.Connection, rows: Sequence[Row]) -> list[int]:
-    """Write all rows in one transaction, or none of them; a record that is there keeps the id it has."""
+def insert_all(connection: sqlite3.Connection, rows: Sequence[Row], fresh: Fresh | None = None) -> list[int]:
+    """Write all rows in one transaction, or none of them; a record that is there keeps the id it has.
+
+    What was new is kept in `fresh`, too.
+    """
     # IMMEDIATE: ids are chosen by what is there, so nobody else may write between looking and inserting.
     with transaction(connection, "IMMEDIATE"):
-        return [insert(connection, row) for row in rows]
+        return [insert(connection, row, fresh) for row in rows]
 
 
-def insert(connection: sqlite3.Connection, row: Row) -> int:
+def insert(connection: sqlite3.Connection, row: Row, fresh: Fresh | None = None) -> int:
     """Write one row in the transaction there is; a record that is there keeps the id it has."""
     record_id = row.columns["record_id"]
     known = connection.execute("SELECT request_id FROM requests WHERE record_id = ?", (record_id,)).fetchone()
@@ -43,7 +49,7 @@ def insert(connection: sqlite3.Connection, row: Row) -> int:
         return int(known[0])
     request_id = _free_id(connection, row.columns["started_at"])
     try:
-        _insert_new(connection, request_id, row)
+        inserted = _insert_new(connection, request_id, row)
     except (
         OverflowError,
         sqlite3.DataError,
@@ -52,18 +58,28 @@ def insert(connection: sqlite3.Connection, row: Row) -> int:
         sqlite3.ProgrammingError,
     ) as error:
         raise Unstorable(f"record {record_id:.64} cannot be stored: {error}") from error
+    if fresh is not None:
+        # Before it is committed, so that no indexer sees it sooner there than here. If it never is, its mark
+        # fits nothing.
+        fresh.put(inserted)
     return request_id
 
 
-def _insert_new(connection: sqlite3.Connection, request_id: int, row: Row) -> None:
+def _insert_new(connection: sqlite3.Connection, request_id: int, row: Row) -> Inserted:
     columns = {"request_id": request_id, **row.columns}
     if columns["span_id"] is not None and columns["trace_id"] is None:
         columns["trace_id"] = _trace_of(connection, columns["span_id"])
-    names, marks = ", ".join(columns), ", ".join("?" * len(columns))
-    connection.execute(f"INSERT INTO requests ({names}) VALUES ({marks})", tuple(columns.values()))
+    connection.execute(_insertion(tuple(columns)), tuple(columns.values()))
     connection.execute("INSERT INTO bodies (request_id, body) VALUES (?, ?)", (request_id, row.body))
     insert_labels(connection, request_id, row)
-    connection.execute("INSERT INTO unindexed (request_id) VALUES (?)", (request_id,))
+    change = int.from_bytes(os.urandom(8), "little", signed=True)
+    connection.execute("INSERT INTO unindexed (request_id, change) VALUES (?, ?)", (request_id, change))
+    return Inserted(columns, change, row)
+
+
+@lru_cache(maxsize=8)
+def _insertion(columns: tuple[str, ...]) -> str:
+    return f"INSERT INTO requests ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
 
 
 def insert_labels(connection: sqlite3.Connection, request_id: int, row: Row) -> None:

@@ -12,6 +12,7 @@ import sqlite3
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
+from functools import lru_cache
 
 from promptlayer_patch.store.charting.functions import register
 from promptlayer_patch.store.charting.histograms import counted, latency_bucket, packed
@@ -240,6 +241,7 @@ def _uses(tallies: _Tallies) -> Counter[_Named]:
     return uses
 
 
+@lru_cache(maxsize=4096)
 def _text(value: Value) -> str:
     return json.dumps(value)
 

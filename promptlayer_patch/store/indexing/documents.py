@@ -16,7 +16,7 @@ from promptlayer_patch.store.indexing.intents import agent_intent, user_intent
 from promptlayer_patch.store.indexing.narrow import NARROW, filled
 from promptlayer_patch.store.indexing.segments import END, segmented
 from promptlayer_patch.store.indexing.sources import Said, Source
-from promptlayer_patch.store.messages import Split, is_split, split
+from promptlayer_patch.store.messages import Split, split
 from promptlayer_patch.store.text import writable
 
 __all__ = ["Change", "Document", "change_of", "document_then"]
@@ -61,7 +61,7 @@ def change_of(source: Source, again: Callable[[bytes], bool]) -> Change:
         before = _document(_indexed(source, _said_then(source), source.columns, facts), texts)
     said = None if source.said == _recorded(source) else source.said.encoded()
     parts = None
-    if source.record is not None and not is_split(source.body):
+    if source.record is not None and source.is_whole:
         parts = split(source.text, source.record, again)
     return Change(source.request_id, before, after, said, tuple(narrow[name] for name in NARROW), parts)
 

@@ -45,12 +45,11 @@ _LOWEST, _HIGHEST = -24, 40
 """Buckets of powers of two: from less than a millionth of a dollar to more tokens than there are."""
 
 
-@lru_cache(maxsize=16_384)
 def token(field: str, *said: str) -> str:
     """The token of a field of `_query.FIELDS`; the table above says of what."""
     if not said and field in _ALWAYS:
         field = ""  # as `EVERY`, which the request has in any case
-    name = _SEPARATOR.join(part.encode("utf-8", "backslashreplace") for part in (field, *said))
+    name = _SEPARATOR.join([part.encode("utf-8", "backslashreplace") for part in (field, *said)])
     # 64 bits written in letters and digits only, which every tokenizer takes for one word.
     return hashlib.blake2b(name, digest_size=8).hexdigest()
 
@@ -90,22 +89,37 @@ def between(field: str, low: float = -math.inf, high: float = math.inf, key: str
 def facets(request: Indexed, known: Iterable[tuple[str, str | None, str]]) -> set[str]:
     """All tokens of a request, of which `values` are `known`."""
     found = {EVERY}
-    for field, key, value in known:
-        if key is None:
-            found |= {token(field), token(field, value)}
-        else:
-            found.add(token(field, key, value))
-        if not is_listed(key, value):
-            found.add(unlisted(field, key))
+    for one in known:
+        found.update(_of_value(*one))
     for field, value in _identities(request):
-        found |= {token(field), token(field, value)}
+        found.add(_presence(field))
+        found.add(token(field, value))
     for field, key, number in _numbers(request):
-        found |= {token(field), _in_bucket(field, _bucket(number), key)}
+        found.update(_of_bucket(field, key, _bucket(number)))
     if request.shape is not None:
-        found.add(token(_FLAGS[request.shape]))
+        found.add(_presence(_FLAGS[request.shape]))
     for field, key, texts in _nested(request):
         found.update(_words(field, key, texts))
     return found
+
+
+# Most requests have the same values as those before them.
+
+
+@lru_cache(maxsize=8192)
+def _of_value(field: str, key: str | None, value: str) -> tuple[str, ...]:
+    own = (token(field), token(field, value)) if key is None else (token(field, key, value),)
+    return own if is_listed(key, value) else (*own, unlisted(field, key))
+
+
+@lru_cache(maxsize=2048)
+def _of_bucket(field: str, key: str | None, bucket: int) -> tuple[str, str]:
+    return token(field), _in_bucket(field, bucket, key)
+
+
+@lru_cache(maxsize=64)
+def _presence(field: str) -> str:
+    return token(field)
 
 
 def values(request: Indexed) -> Iterator[tuple[str, str | None, str]]:

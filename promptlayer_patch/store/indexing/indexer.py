@@ -11,13 +11,15 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
 from promptlayer_patch.store.charting import rollups
+from promptlayer_patch.store.fresh import Fresh
 from promptlayer_patch.store.indexing import derived
 from promptlayer_patch.store.indexing.documents import Change, Document, change_of, document_then
 from promptlayer_patch.store.indexing.narrow import NARROW
-from promptlayer_patch.store.indexing.sources import sources, waiting
+from promptlayer_patch.store.indexing.sources import source_of, sources, waiting
 from promptlayer_patch.store.messages import keep
 from promptlayer_patch.store.repeats import Repeats
 from promptlayer_patch.store.transaction import transaction
@@ -34,8 +36,9 @@ _MOST = 250
 class Indexer:
     """Brings the index of a store up to date, a batch at a time, the newest requests first."""
 
-    def __init__(self, store: Store) -> None:
+    def __init__(self, store: Store, fresh: Fresh | None = None) -> None:
         self._store = store
+        self._fresh = Fresh() if fresh is None else fresh
         self._is_current = False
         self._repeats = Repeats()
 
@@ -69,7 +72,12 @@ class Indexer:
         with transaction(connection, "DEFERRED"):
             marks = waiting(connection, limit)
             again = partial(self._repeats.has, connection)
-            changes = [change_of(source, again) for source in sources(connection, list(marks))]
+            fresh = self._fresh.take(marks)
+            changes = [change_of(source_of(one), again) for one in fresh.values()]
+            rest = [request_id for request_id in marks if request_id not in fresh]
+            if rest:
+                changes += [change_of(source, again) for source in sources(connection, rest)]
+        changes.sort(key=attrgetter("request_id"))
         return _Batch(marks, changes) if marks else None
 
     def _prepare(self) -> None:

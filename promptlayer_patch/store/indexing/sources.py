@@ -13,9 +13,11 @@ from typing import Any
 from promptlayer_patch._encoding import decoded
 from promptlayer_patch._guard import report
 from promptlayer_patch.records import Record
-from promptlayer_patch.store.messages import joined
+from promptlayer_patch.store.annotating import prompt_columns, score_name
+from promptlayer_patch.store.fresh import Inserted
+from promptlayer_patch.store.messages import is_split, joined
 
-__all__ = ["Said", "Source", "sources", "waiting"]
+__all__ = ["Said", "Source", "source_of", "sources", "waiting"]
 
 _BATCH_BYTES = 1_000_000
 """Compressed bodies of one batch; a few requests that are huge are enough."""
@@ -47,7 +49,8 @@ class Source:
 
     columns: Mapping[str, Any]
     """Its row of `requests`."""
-    body: bytes
+    is_whole: bool
+    """Whether nothing has been cut out of its body yet."""
     text: bytes
     """The record as JSON; empty if it cannot be read."""
     record: Record | None
@@ -104,7 +107,7 @@ def sources(connection: sqlite3.Connection, request_ids: Sequence[int]) -> Itera
         text, record = _read(connection, body)
         yield Source(
             columns=columns,
-            body=body,
+            is_whole=not is_split(body),
             text=text,
             record=record,
             tags=tuple(tag for (tag,) in tags[request_id]),
@@ -114,6 +117,33 @@ def sources(connection: sqlite3.Connection, request_ids: Sequence[int]) -> Itera
         )
 
 
+def source_of(inserted: Inserted) -> Source:
+    """What `sources` would find of a request that was just stored."""
+    row = inserted.row
+    prompt, score = row.prompt, row.score
+    said = Said(
+        metadata=row.metadata,
+        scores={} if score is None else {score_name(score): score.value},
+        groups=() if row.group_id is None else (row.group_id,),
+        prompt=None if prompt is None else prompt_columns(prompt),
+        trace_id=inserted.columns["trace_id"],
+    )
+    return Source(
+        columns={**_UNKNOWN, **inserted.columns},
+        is_whole=True,
+        text=row.text,
+        record=row.record,
+        tags=row.tags,
+        said=said,
+        indexed=False,
+        said_then=None,
+    )
+
+
+_UNKNOWN = dict.fromkeys(
+    ("cost", "cached_tokens", "thinking_tokens", "shape", "turn_count", "tool_call_count")
+)
+"""Columns that are null until the indexer has filled them."""
 _REQUESTS = """
     SELECT requests.*, coalesce(bodies.body, split_bodies.body, x'') AS body,
         indexed.request_id IS NOT NULL AS is_indexed, indexed.said AS said_then

@@ -8,6 +8,7 @@ from contextlib import closing
 
 from promptlayer_patch._guard import report
 from promptlayer_patch.store.connection import StoreError, StoreUnavailable
+from promptlayer_patch.store.fresh import Fresh
 from promptlayer_patch.store.indexing.indexer import Indexer
 from promptlayer_patch.store.sqlite import Store
 
@@ -15,7 +16,7 @@ __all__ = ["IndexingThread"]
 
 _LOOK_S = 0.25
 """How long what another process has stored may go unnoticed."""
-_GATHER_S = 0.2
+_GATHER_S = 0.35
 """Requests that come one after the other are indexed together: ten at once cost little more than one."""
 _MANY = 50
 """After a batch of so many there may be a backlog, which is worked off without a pause."""
@@ -25,11 +26,15 @@ _AFTER_TROUBLE_S = 5.0
 class IndexingThread:
     """Indexes what is stored, by this process or another, within a second.
 
-    `on_trouble` is told, on the thread, why the index cannot be kept up to date; it goes on trying.
+    What is in `fresh` need not be read for it. `on_trouble` is told, on the thread, why the index cannot be
+    kept up to date; it goes on trying.
     """
 
-    def __init__(self, store: Store, on_trouble: Callable[[StoreError], None]) -> None:
+    def __init__(
+        self, store: Store, on_trouble: Callable[[StoreError], None], fresh: Fresh | None = None
+    ) -> None:
         self._path = store.path
+        self._fresh = fresh
         self._on_trouble = on_trouble
         self._news = threading.Event()
         self._stop = threading.Event()
@@ -66,7 +71,7 @@ class IndexingThread:
                 self._stop.wait(_AFTER_TROUBLE_S)
 
     def _index(self, store: Store) -> None:
-        indexer = Indexer(store)
+        indexer = Indexer(store, self._fresh)
         while not self._stop.is_set():
             self._news.clear()
             # Asked before indexing: what is stored meanwhile changes it once more.
