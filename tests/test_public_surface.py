@@ -50,6 +50,8 @@ def of_its_own(module: ModuleType) -> Iterator[str]:
         match node:
             case ast.ClassDef(name=name) | ast.FunctionDef(name=name) | ast.AsyncFunctionDef(name=name):
                 yield name
+            case ast.Assign(targets=[ast.Name(id="TYPE_CHECKING")]):
+                pass  # a word to type checkers
             case ast.Assign(targets=[ast.Name(id=name)]) | ast.AnnAssign(target=ast.Name(id=name)):
                 yield name
             case ast.ImportFrom(module=source, names=names) if _hands_on(module, source or ""):

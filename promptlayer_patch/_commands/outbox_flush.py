@@ -16,8 +16,9 @@ from promptlayer_patch._commands.looking import Outbox, outboxes
 from promptlayer_patch._commands.progress import progress_on
 from promptlayer_patch._commands.showing import plural
 from promptlayer_patch._guard import log
+from promptlayer_patch._options import shown_url
 from promptlayer_patch._outbox import Address
-from promptlayer_patch._settings import Settings, read_settings, shown_url
+from promptlayer_patch._settings import Settings, read_settings
 from promptlayer_patch.exporters import Remote, remote, split
 from promptlayer_patch.exporters.promptlayer import check
 

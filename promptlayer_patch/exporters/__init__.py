@@ -18,7 +18,8 @@ from promptlayer_patch.errors import InvalidArgument
 from promptlayer_patch.records import Delivery, Record
 
 if TYPE_CHECKING:
-    from promptlayer_patch._settings import Destination, Settings
+    from promptlayer_patch._options import Destination
+    from promptlayer_patch._settings import Settings
 
 __all__ = [
     "Exporter",

@@ -7,7 +7,7 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from promptlayer_patch._http import Answer, Connection
-from promptlayer_patch._settings import checked_url
+from promptlayer_patch._options import checked_url
 from promptlayer_patch._wire import (
     TRACK_REQUEST,
     accepts,
