@@ -19,8 +19,7 @@ from promptlayer_patch._guard import log
 from promptlayer_patch._options import shown_url
 from promptlayer_patch._outbox import Address
 from promptlayer_patch._settings import Settings, read_settings
-from promptlayer_patch.exporters import Remote, remote, split
-from promptlayer_patch.exporters.promptlayer import check
+from promptlayer_patch.exporters import Remote, checked, remote
 
 __all__ = ["flush"]
 
@@ -49,7 +48,7 @@ def _destinations(settings: Settings) -> list[str]:
     named = [one for one in settings.to if isinstance(one, str) and remote(one, settings) is not None]
     chosen = named or ["promptlayer:"]
     for destination in chosen:
-        check(split(destination)[1], settings)
+        checked(destination, settings)
     return chosen
 
 

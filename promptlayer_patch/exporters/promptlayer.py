@@ -7,7 +7,6 @@ from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from promptlayer_patch._http import Answer, Connection
-from promptlayer_patch._options import checked_url
 from promptlayer_patch._wire import (
     TRACK_REQUEST,
     accepts,
@@ -17,7 +16,6 @@ from promptlayer_patch._wire import (
     track_request,
 )
 from promptlayer_patch.annotations import Annotation
-from promptlayer_patch.errors import InvalidArgument
 from promptlayer_patch.exporters import Remote
 from promptlayer_patch.records import Delivered, Delivery, Record, Rejected, TryLater
 
@@ -85,12 +83,3 @@ def remote(target: str, settings: Settings) -> Remote:
 def open_exporter(target: str, settings: Settings) -> PromptLayerExporter:
     found = remote(target, settings)
     return PromptLayerExporter(found.url, found.api_key)
-
-
-def check(target: str, settings: Settings) -> str:
-    """Refuse an address that is none, and `promptlayer:` without a key."""
-    if target:
-        checked_url("to", target)
-    if settings.api_key is None:
-        raise InvalidArgument("api_key", "promptlayer: needs a key; pass api_key or set PROMPTLAYER_API_KEY")
-    return target
