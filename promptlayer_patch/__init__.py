@@ -5,18 +5,19 @@ import promptlayer_patch
 promptlayer_patch.install(tags=["checkout"])
 """
 
-from typing import TYPE_CHECKING, Any
-
-from promptlayer_patch import track
 from promptlayer_patch._install import flush, install, stats, uninstall
-from promptlayer_patch._parcels import Stats
-from promptlayer_patch._receipts import receipt_of
-from promptlayer_patch._scope import scope, suppress
 from promptlayer_patch._version import __version__
-from promptlayer_patch.records import Ending, Failure, Receipt, Record
 
+# As type checkers know it: typing itself takes longer to load than all that `install()` needs.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
-    from promptlayer_patch import group, templates, testing
+    from typing import Any
+
+    from promptlayer_patch import group, templates, testing, track
+    from promptlayer_patch._parcels import Stats
+    from promptlayer_patch._receipts import receipt_of
+    from promptlayer_patch._scope import scope, suppress
+    from promptlayer_patch.records import Ending, Failure, Receipt, Record
     from promptlayer_patch.server.serving import serve
 
 __all__ = [
@@ -41,18 +42,39 @@ __all__ = [
 ]
 
 
-def __getattr__(name: str) -> Any:
-    # What most programs never use is no part of the time that this import takes.
-    if name in ("group", "templates", "testing"):
-        from importlib import import_module
+_MODULES = frozenset({"group", "templates", "testing", "track"})
+_DEFINED_IN = {
+    "Ending": "records",
+    "Failure": "records",
+    "Receipt": "records",
+    "Record": "records",
+    "Stats": "_parcels",
+    "receipt_of": "_receipts",
+    "scope": "_scope",
+    "suppress": "_scope",
+}
+"""What a program loads that names it; the others do not pay for it."""
 
-        return import_module(f"{__name__}.{name}")
+
+def __getattr__(name: str) -> "Any":
     if name == "serve":
         return _serve()
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    if name not in _MODULES and name not in _DEFINED_IN:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    if name in _MODULES:
+        return import_module(f"{__name__}.{name}")
+    value = getattr(import_module(f"{__name__}.{_DEFINED_IN[name]}"), name)
+    globals()[name] = value  # found without us from now on
+    return value
 
 
-def _serve() -> Any:
+def __dir__() -> "list[str]":
+    return sorted({*globals(), *__all__})
+
+
+def _serve() -> "Any":
     try:
         from promptlayer_patch.server.serving import serve
     except ImportError as error:

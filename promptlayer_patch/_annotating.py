@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
-from promptlayer_patch._settings import checked_metadata
+from promptlayer_patch._options import checked_metadata
 from promptlayer_patch.annotations import GroupLink, MetadataUpdate, PromptLink, Score
 from promptlayer_patch.errors import InvalidArgument
 

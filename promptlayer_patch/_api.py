@@ -14,8 +14,8 @@ from urllib.parse import urlsplit
 from promptlayer_patch import errors
 from promptlayer_patch._cassettes import in_use
 from promptlayer_patch._http import Answer, Connection
+from promptlayer_patch._options import sends, shown_url
 from promptlayer_patch._process import current_settings
-from promptlayer_patch._settings import sends, shown_url
 from promptlayer_patch._wire import encoded, message_in
 from promptlayer_patch.exporters import remote
 

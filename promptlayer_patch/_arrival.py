@@ -7,11 +7,14 @@ small finder behind, and wrapt is loaded when the module it is needed for is.
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Sequence
-from types import ModuleType
-from typing import Any
 
 from promptlayer_patch._guard import report
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+    from types import ModuleType
+    from typing import Any
 
 
 class Arrival:

@@ -7,7 +7,7 @@ from types import CoroutineType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from promptlayer_patch._guard import quietly, report, warn_once
-from promptlayer_patch._settings import checked_tags
+from promptlayer_patch._options import checked_tags
 from promptlayer_patch._unawaited import Unawaited, standing_for
 from promptlayer_patch.errors import PromptLayerError
 

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 
 from promptlayer_patch._cassettes import Sender, cassettes, vcrpy_is_there
 from promptlayer_patch._guard import quietly
+from promptlayer_patch._options import read_options
 from promptlayer_patch._pipeline import Pipeline
-from promptlayer_patch._settings import Settings, read_settings
+from promptlayer_patch._settings import Settings
 from promptlayer_patch.errors import InvalidArgument
 from promptlayer_patch.exporters import remote, split
 from promptlayer_patch.exporters.memory import MemoryExporter
@@ -18,8 +19,8 @@ from promptlayer_patch.records import Delivered, Delivery, Record
 
 if TYPE_CHECKING:
     from promptlayer_patch._call import Call
+    from promptlayer_patch._options import Destination, Options
     from promptlayer_patch._parcels import FinishedCall
-    from promptlayer_patch._settings import Destination
     from promptlayer_patch.annotations import Annotation, Content
     from promptlayer_patch.records import Receipt
 
@@ -169,14 +170,13 @@ def counted(settings: Settings) -> Diverted:
     return kept_here(settings, Recorder(0))
 
 
-def defaults() -> Settings:
+def defaults() -> Options:
     """For what a test installs: nothing of the environment but what asking PromptLayer's registry takes."""
-    plain = Settings()
     try:
-        found = read_settings()
+        found = read_options()
     except InvalidArgument:
-        return plain
-    return replace(plain, api_key=found.api_key, base_url=found.base_url)
+        return {}
+    return {name: found[name] for name in ("api_key", "base_url")}
 
 
 def leaves(settings: Settings) -> bool:

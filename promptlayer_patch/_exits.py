@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
 from functools import partial
-from types import ModuleType
-from typing import TypeVar
 
-Owner = TypeVar("Owner")
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import ModuleType
+    from typing import TypeVar
+
+    Owner = TypeVar("Owner")
 
 
 def at_the_end_of_a_multiprocessing_child(owner: Owner, end: Callable[[Owner], None]) -> None:

@@ -2,14 +2,26 @@
 
 from __future__ import annotations
 
-import logging
-import traceback
-from collections.abc import Callable
+import sys
 
-log = logging.getLogger("promptlayer_patch")
+# As type checkers know it: typing itself takes longer to load than all that `install()` needs.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    import logging
+    from collections.abc import Callable
+    from typing import Any
+
+    log: logging.Logger
 
 
 _reported: set[tuple[str, str]] = set()
+
+
+def __getattr__(name: str) -> Any:
+    # logging as well: whoever takes `log` from here is loaded later, with openai, which loads it anyway.
+    if name == "log":
+        return _log()
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 
 def report(doing: str, fault: BaseException) -> None:
@@ -20,9 +32,8 @@ def report(doing: str, fault: BaseException) -> None:
     """
     try:
         kind = (doing, type(fault).__name__)
-        level = logging.DEBUG if kind in _reported else logging.WARNING
-        _reported.add(kind)
-        log.log(level, "%s failed: %s at %s; your call was not affected", doing, kind[1], _place(fault))
+        level = _level_of(kind)
+        _log().log(level, "%s failed: %s at %s; your call was not affected", doing, kind[1], _place(fault))
     except Exception:
         pass
 
@@ -38,11 +49,20 @@ def quietly(doing: str, step: Callable[..., object], *arguments: object) -> None
 def warn_once(kind: str, message: str, *args: object) -> None:
     """Log a WARNING the first time this kind of thing happens, DEBUG after that. Never raises."""
     try:
-        level = logging.DEBUG if (kind, "") in _reported else logging.WARNING
-        _reported.add((kind, ""))
-        log.log(level, message, *args)
+        _log().log(_level_of((kind, "")), message, *args)
     except Exception:  # a broken log handler is not the host's problem
         pass
+
+
+def warn(message: str, *args: object) -> None:
+    """Log a WARNING, without loading logging for it.
+
+    Where nobody has loaded it, nobody has set it up, and all that it would do is print the line.
+    """
+    if "logging" in sys.modules:
+        _log().warning(message, *args)
+    elif sys.stderr is not None:
+        print(message % args, file=sys.stderr, flush=True)
 
 
 def forget_reports() -> None:
@@ -50,7 +70,23 @@ def forget_reports() -> None:
     _reported.clear()
 
 
+def _log() -> logging.Logger:
+    import logging
+
+    return logging.getLogger("promptlayer_patch")
+
+
+def _level_of(kind: tuple[str, str]) -> int:
+    import logging
+
+    level = logging.DEBUG if kind in _reported else logging.WARNING
+    _reported.add(kind)
+    return level
+
+
 def _place(fault: BaseException) -> str:
+    import traceback
+
     # The place only: an exception's text may quote a prompt.
     frames = traceback.extract_tb(fault.__traceback__)
     return f"{frames[-1].filename}:{frames[-1].lineno}" if frames else "unknown place"

@@ -2,23 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import TYPE_CHECKING, TypeAlias
-
 from promptlayer_patch._guard import report
-from promptlayer_patch._parcels import Stats
-from promptlayer_patch._process import checked_settings, process
-from promptlayer_patch._sampling import Sampler
-from promptlayer_patch._settings import Destination, read_settings
+from promptlayer_patch._options import read_options
+from promptlayer_patch._process import checked_options, process
 
+TYPE_CHECKING = False
 if TYPE_CHECKING:
     import re
-    from collections.abc import Iterable
+    from collections.abc import Callable, Iterable, Mapping, Sequence
+    from typing import TypeAlias
 
+    from promptlayer_patch._options import Destination
+    from promptlayer_patch._parcels import Stats
+    from promptlayer_patch._sampling import Sampler
     from promptlayer_patch.records import Record
 
-
-Redact: TypeAlias = "str | re.Pattern[str] | Callable[[Record], Record]"
+    Redact: TypeAlias = str | re.Pattern[str] | Callable[[Record], Record]
 
 
 def install(
@@ -84,7 +83,7 @@ def install(
 
     Raises `InvalidArgument`, which names the argument or variable that is wrong; nothing is changed then.
     """
-    settings = read_settings(
+    options = read_options(
         tags=tags,
         metadata=metadata,
         api_key=api_key,
@@ -105,9 +104,9 @@ def install(
         batch=batch,
         cache_ttl_s=cache_ttl_s,
     )
-    settings = checked_settings(settings, "to" if to is not None else "PROMPTLAYER_TO")
+    options = checked_options(options, "to" if to is not None else "PROMPTLAYER_TO")
     try:
-        process.install(settings)
+        process.install(options)
     except Exception as fault:
         report("installing", fault)
         process.uninstall()
@@ -133,6 +132,8 @@ def flush(timeout_s: float = 5.0) -> bool:
 
 def stats() -> Stats:
     """What became of the records since `install()`, summed over all destinations."""
+    from promptlayer_patch._parcels import Stats
+
     pipeline = process.pipeline
     try:
         return pipeline.stats() if pipeline is not None else Stats()

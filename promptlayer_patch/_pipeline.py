@@ -13,10 +13,11 @@ from promptlayer_patch._call import FORKED
 from promptlayer_patch._dispatch import Dispatch
 from promptlayer_patch._guard import warn_once
 from promptlayer_patch._lane import Lane
+from promptlayer_patch._options import shown_url
 from promptlayer_patch._outbox import Address, OutboxDirectory
 from promptlayer_patch._parcels import Cargo, FinishedCall, Load, PendingAnnotation, Stats
 from promptlayer_patch._room import Room
-from promptlayer_patch._settings import Destination, Settings, shown_url
+from promptlayer_patch._settings import Settings
 from promptlayer_patch._spooling import Spooling
 from promptlayer_patch._worker import Worker
 from promptlayer_patch.annotations import Annotation, Content
@@ -25,6 +26,7 @@ from promptlayer_patch.records import Delivered, Outcome, Receipt, Rejected, new
 
 if TYPE_CHECKING:
     from promptlayer_patch._call import Call
+    from promptlayer_patch._options import Destination
     from promptlayer_patch.exporters import Exporter
 
 _LATEST = 1000

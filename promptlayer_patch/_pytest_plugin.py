@@ -13,8 +13,9 @@ import pytest
 from promptlayer_patch._cassettes import cassettes
 from promptlayer_patch._diversion import KEPT, Opener, Recorder, defaults, kept_here, leaves, sent
 from promptlayer_patch._guard import quietly
-from promptlayer_patch._process import Installation, process
-from promptlayer_patch._settings import tell_children
+from promptlayer_patch._installation import Installation
+from promptlayer_patch._options import tell_children
+from promptlayer_patch._process import process
 
 if TYPE_CHECKING:
     from promptlayer_patch.testing import Requests
@@ -34,8 +35,7 @@ class Quiet:
         self._sends = sends
         self._opener = Opener(sent if sends else kept_here, Recorder(_KEPT_UNSEEN))
         found = process.now
-        pipeline = None if found.pipeline is None else self._opener(found.settings)
-        now = Installation(found.settings, found.only_asked, pipeline)
+        now = Installation(found.options, is_on=found.is_on, only_asked=found.only_asked)
         self._before = process.exchange(now, self._opener)
         self._variable = tell_children(None if sends else "false")
 
@@ -70,11 +70,11 @@ class Quiet:
 
         self._opener.recorder.limit = KEPT
         ours = None
-        if process.pipeline is None or process.now.only_asked:
+        if not process.now.is_on or process.now.only_asked:
             ours = defaults()
             process.install(ours)
         yield Requests(self._opener.look, self._opener.recorder)
-        if ours is not None and process.now.settings is ours:
+        if ours is not None and process.now.options is ours:
             process.uninstall()
 
     def _turn(self, *, sends: bool) -> None:
@@ -84,11 +84,13 @@ class Quiet:
         if changes:
             self._opener.opens = opens
             tell_children(None if sends else "false")
-        if now.pipeline is None or process.opens is not self._opener:
+        if not now.is_on or process.opens is not self._opener:
             return
         anew = changes and leaves(now.settings)
-        pipeline = self._opener(now.settings) if anew else now.pipeline
-        process.exchange(Installation(now.settings, now.only_asked, pipeline), self._opener)
+        after = Installation(now.options, is_on=True, only_asked=now.only_asked)
+        if not anew:
+            after.pipeline = now.pipeline
+        process.exchange(after, self._opener)
         before = now.end(_OVER)
         if anew and before is not None:
             quietly("closing", before.close)

@@ -9,7 +9,6 @@ from types import MappingProxyType
 from typing import Any, TypeAlias
 
 from promptlayer_patch._guard import report
-from promptlayer_patch.errors import InvalidArgument
 
 Sampler: TypeAlias = float | Callable[[str, Mapping[str, Any]], float | bool]
 """A share of the calls, or a function of a call's name and arguments that answers one, or yes or no."""
@@ -19,19 +18,6 @@ _dice = random.Random()
 _draw = _dice.random
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_dice.seed)
-
-
-def checked_sampler(argument: str, value: object) -> Sampler:
-    """`value` as a sampler: a number from 0 to 1, or a callable. Raises `InvalidArgument` for all else."""
-    if callable(value):
-        return value
-    if isinstance(value, bool) or not isinstance(value, (int, float)):
-        raise InvalidArgument(
-            argument, f"expected a number from 0 to 1 or a callable, got {type(value).__name__}"
-        )
-    if not 0 <= value <= 1:
-        raise InvalidArgument(argument, f"expected a number from 0 to 1, got {value}")
-    return float(value)
 
 
 def takes(sampler: Sampler, name: str, arguments: Mapping[str, Any]) -> bool:

@@ -15,7 +15,7 @@ from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar, cast
 
 from promptlayer_patch._annotating import checked_id, checked_prompt
-from promptlayer_patch._settings import checked_metadata, checked_tags
+from promptlayer_patch._options import checked_metadata, checked_tags
 from promptlayer_patch.annotations import PromptLink
 from promptlayer_patch.errors import RequestIdUnavailable
 from promptlayer_patch.records import Receipt, Rejected

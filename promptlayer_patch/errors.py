@@ -5,7 +5,9 @@ Nothing here is ever raised by an intercepted OpenAI call because of a fault of 
 
 from __future__ import annotations
 
-from typing import Any
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from typing import Any
 
 __all__ = [
     "APIConnectionError",

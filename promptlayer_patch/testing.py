@@ -16,7 +16,8 @@ from typing import Any, overload
 
 from promptlayer_patch import _describing
 from promptlayer_patch._diversion import KEPT, Opener, Recorder, defaults, recorded
-from promptlayer_patch._process import Installation, process
+from promptlayer_patch._installation import Installation
+from promptlayer_patch._process import process
 from promptlayer_patch.annotations import Annotation
 from promptlayer_patch.records import Record
 
@@ -35,8 +36,8 @@ def capture() -> Iterator[Requests]:
     """
     opener = Opener(recorded, Recorder(KEPT))
     before = process.now
-    found = before.settings if before.pipeline is not None and not before.only_asked else defaults()
-    here = process.exchange(Installation(found, pipeline=opener(found)), opener)
+    found = before.options if before.is_on and not before.only_asked else defaults()
+    here = process.exchange(Installation(found, is_on=True), opener)
     try:
         yield Requests(opener.look, opener.recorder)
     finally:

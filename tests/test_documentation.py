@@ -78,9 +78,9 @@ def test_every_option_is_in_the_readme(option: str) -> None:
 
 def test_every_variable_is_in_the_readme() -> None:
     """No variable is read that the README does not name."""
-    settings = (ROOT / "promptlayer_patch" / "_settings.py").read_text(encoding="utf-8")
+    options = (ROOT / "promptlayer_patch" / "_options.py").read_text(encoding="utf-8")
 
-    for variable in set(re.findall(r"PROMPTLAYER_[A-Z_]*[A-Z]", settings)):
+    for variable in set(re.findall(r"PROMPTLAYER_[A-Z_]*[A-Z]", options)):
         assert f"`{variable}`" in README
 
 

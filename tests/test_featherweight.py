@@ -8,32 +8,64 @@ from textwrap import dedent
 
 import pytest
 
-from tests.support.programs import printed
+import promptlayer_patch
+from tests.support.programs import printed, run_program
 
 HEAVY = [
     "asyncio",
+    "contextlib",
+    "dataclasses",
     "email",
+    "enum",
     "http.client",
     "httpx",
     "httpx2",
+    "inspect",
+    "json",
+    "logging",
     "multiprocessing",
     "openai",
+    "pathlib",
     "pydantic",
+    "random",
+    "re",
     "requests",
     "socket",
     "sqlite3",
     "ssl",
     "subprocess",
     "tempfile",
+    "traceback",
+    "typing",
+    "urllib.parse",
     "urllib3",
     "wrapt",
 ]
-LIGHT = """
+LIGHT = "import __future__, atexit, collections.abc, functools, os, sys, threading"
+"""The parts of the standard library that `install()` loads, and with them what they load themselves."""
+OURS = [
+    "promptlayer_patch",
+    "promptlayer_patch._arrival",
+    "promptlayer_patch._destinations",
+    "promptlayer_patch._exits",
+    "promptlayer_patch._guard",
+    "promptlayer_patch._install",
+    "promptlayer_patch._installation",
+    "promptlayer_patch._options",
+    "promptlayer_patch._process",
+    "promptlayer_patch._version",
+    "promptlayer_patch._whereabouts",
+    "promptlayer_patch.errors",
+]
+"""What it loads of ours; everything else comes with openai, or with what is asked for."""
+LATER = """
 import __future__, atexit, collections.abc, contextlib, contextvars, dataclasses, enum, functools, importlib
 import inspect, itertools, json, logging, math, os, pathlib, pkgutil, queue, random, re, sys, textwrap
 import threading, time, traceback, types, typing, urllib.parse, warnings, weakref
 """
-"""The parts of the standard library that `install()` may load, and with them what they load themselves."""
+"""The parts of the standard library that may come with openai, and with them what they load themselves."""
+BARE = ("-S",)
+"""Without what the environment of the tests loads as Python starts."""
 DESTINATIONS = {
     "promptlayer": "to='promptlayer:', api_key='pl_0'",
     "local": "to='local:'",
@@ -72,29 +104,81 @@ def installing(arguments: str, *, first: str = "", then: str = "") -> str:
     return INSTALL.format(arguments=arguments, first=dedent(first), then=dedent(then))
 
 
-def loaded(source: str, path: object) -> set[str]:
+def loaded(source: str, path: object, *options: str) -> set[str]:
     """The modules that are there when `source` has run."""
-    lines = printed(source + "\nimport json, sys; print(json.dumps(sorted(sys.modules)))\n", path)
-    return set(json.loads(lines[-1]))
+    last = "\nimport sys; names = sorted(sys.modules); import json; print(json.dumps(names))\n"
+    return set(json.loads(printed(source + last, path, options=options)[-1]))
+
+
+@pytest.fixture(scope="module")
+def later() -> set[str]:
+    return loaded(LATER, "-")
 
 
 @pytest.fixture(scope="module")
 def light() -> set[str]:
-    return loaded(LIGHT, "-")
+    return loaded(LIGHT, "-", *BARE)
 
 
 @destinations
 def test_install_loads_nothing_heavy(arguments: str, light: set[str], tmp_path: object) -> None:
     """A program that may never call OpenAI does not pay for it at start-up."""
-    modules = loaded(installing(arguments), f"{tmp_path}/here")
+    modules = loaded(installing(arguments), f"{tmp_path}/here", *BARE)
+    if "base_url" in arguments:  # which has to be taken apart to be checked
+        modules -= loaded("import urllib.parse", "-", *BARE) - light
     assert sorted(set(HEAVY) & modules) == []
-    assert sorted(name for name in modules - light if name.partition(".")[0] != "promptlayer_patch") == []
+    assert sorted(modules - light) == OURS
 
 
-def test_importing_the_package_alone_loads_nothing_heavy(light: set[str]) -> None:
-    modules = loaded("import promptlayer_patch", "-")
-    assert sorted(set(HEAVY) & modules) == []
-    assert sorted(name for name in modules - light if name.partition(".")[0] != "promptlayer_patch") == []
+def test_importing_the_package_alone_loads_no_more(light: set[str]) -> None:
+    modules = loaded("import promptlayer_patch", "-", *BARE)
+    assert sorted(modules - light) == OURS
+
+
+def test_what_stands_for_the_warning_is_what_logging_would_print() -> None:
+    """Where no logging was loaded, none is for the line that says where records go."""
+    source = "import sys\n{}import promptlayer_patch\npromptlayer_patch.install()\n{}"
+    alone = run_program(source.format("", "print('logging' in sys.modules)"), options=BARE)
+    logged = run_program(source.format("import logging\n", "print('logging' in sys.modules)"), options=BARE)
+    assert (alone.code, alone.out, logged.code, logged.out) == (0, "False\n", 0, "True\n")
+    assert alone.err == logged.err
+    assert len(alone.err.splitlines()) == 1
+
+
+NAMES = """
+import promptlayer_patch
+print(sorted(set(promptlayer_patch.__all__) - set(dir(promptlayer_patch))))
+{}
+"""
+
+
+@pytest.mark.parametrize("name", promptlayer_patch.__all__)
+def test_every_name_is_there_before_it_is_loaded(name: str) -> None:
+    """By an attribute and by an import, as if all of them had been loaded with the package."""
+    by_attribute = f"found = promptlayer_patch.{name}"
+    by_import = f"from promptlayer_patch import {name} as found"
+    for way in (by_attribute, by_import):
+        last = f"{way}\nprint(found is promptlayer_patch.{name})"
+        assert printed(NAMES.format(last)) == ["[]", "True"]
+
+
+def test_what_is_asked_for_without_openai_loads_what_it_needs() -> None:
+    """And a program that asks for nothing is told so without loading it."""
+    then = """
+    print(promptlayer_patch.flush(), "promptlayer_patch._pipeline" in sys.modules)
+    print(promptlayer_patch.stats(), "promptlayer_patch._pipeline" in sys.modules)
+    promptlayer_patch.track.score(1, 100)
+    print("promptlayer_patch._pipeline" in sys.modules, promptlayer_patch.flush())
+    print(promptlayer_patch.stats() == promptlayer_patch.Stats(recorded=1, delivered=1, annotations=1))
+    print("promptlayer_patch._capture" in sys.modules, "openai" in sys.modules)
+    """
+    assert printed(installing("to='memory:'", then=then), "-") == [
+        "True False",
+        f"{promptlayer_patch.Stats()} False",
+        "True True",
+        "True",
+        "False False",
+    ]
 
 
 def test_the_names_of_heavy_modules_are_right() -> None:
@@ -169,13 +253,13 @@ def test_wrapt_comes_with_openai() -> None:
 
 
 @pytest.mark.parametrize("step", ["import openai", CLIENT, CLIENT + "client.chat.completions"])
-def test_openai_loads_what_it_loads_without_us(step: str, light: set[str]) -> None:
+def test_openai_loads_what_it_loads_without_us(step: str, later: set[str]) -> None:
     """It loads its resources one by one, when they are first used; we do not reach ahead."""
     bare = loaded(step, "-")
     ours = loaded(installing("to='memory:'", then=step), "-")
     assert sorted(bare - ours) == []
     families = {"promptlayer_patch", "wrapt", "_wrapt"}
-    assert sorted(name for name in ours - bare - light if name.partition(".")[0] not in families) == []
+    assert sorted(name for name in ours - bare - later if name.partition(".")[0] not in families) == []
 
 
 def test_the_thread_comes_with_the_first_record() -> None:

@@ -72,6 +72,25 @@ def test_other_ends_deliver_it_too_and_keep_their_exit_code(
     assert told(promptlayer) == ["last words"]
 
 
+def test_openai_may_come_when_everything_has_ended(promptlayer: FakePromptLayer) -> None:
+    """Handlers of `atexit` that were there before ours run after it."""
+    source = """
+    import atexit
+
+    @atexit.register
+    def farewell():
+        import openai
+        messages = [{"role": "user", "content": "farewell"}]
+        openai.OpenAI(max_retries=0).chat.completions.create(model="gpt-4o", messages=messages)
+
+    import promptlayer_patch
+    promptlayer_patch.install(shutdown_timeout_s=30)
+    """
+    ended = run_program(source)
+    assert (ended.code, ended.out, ended.err) == (0, "", "")
+    assert told(promptlayer) == ["farewell"]
+
+
 def test_a_failed_call_that_ends_the_program_is_delivered(promptlayer: FakePromptLayer) -> None:
     """The record one needs most is the one of the call that brought the program down."""
     ended = run(

@@ -59,7 +59,10 @@ BESIDE_THE_WAY = {
         ("_exported", "_pricing", "_told"),
         "what readers of the local store do: tests/test_pricing.py, tests/test_command_export.py",
     ),
-    "_settings": "checks the arguments of install() and scope(), which are refused by raising",
+    **dict.fromkeys(
+        ("_destinations", "_options", "_settings"),
+        "check the arguments of install() and scope(), which are refused by raising",
+    ),
     **dict.fromkeys(
         (
             "_booking",
@@ -135,6 +138,7 @@ SHELLS = {
         "_install.install",
         "_install.uninstall",
         "_process.Process.uninstall",
+        "_installation.Installation.__init__",
         "_install.flush",
         "_install.stats",
         "_process.current_settings",
@@ -153,10 +157,13 @@ INSTALLING = (
     "_backlog.Backlog.give_up",
     "_capture.Capture.switch_o*",
     "_guard.forget_reports",
+    "_installation.Installation.settings",
+    "_process.Process._open",
     "_process.Process._start",
     "_process.Process._stop",
     "_process.Process._switch_on",
     "_process.Process.install",
+    "_process.Process.opened",
     "_whereabouts._place",
     "_whereabouts.say_where",
     "_process.opened",
@@ -204,7 +211,7 @@ NOT_REACHED = {
         "_call.Call.lighten*",
         "_parcels.PendingAnnotation.lighten",
     ),
-    "of calls that are not sampled: tests/test_what_is_kept.py": ("_sampling.*", "_process._is_kept_error"),
+    "of calls that are not sampled: tests/test_what_is_kept.py": ("_sampling.*", "_intake._is_kept_error"),
     "a method that the user calls, and not openai's": (
         "_scope.scope.*",
         "_scope._decorated*",
@@ -220,10 +227,11 @@ NOT_REACHED = {
         "errors.*.__init__",
         "errors.*.__reduce__",
     ),
-    "checks the arguments of install(), which are refused by raising": ("_process.checked_settings",),
+    "checks the arguments of install(), which are refused by raising": ("_process.checked_options",),
+    "where nobody says where records go: tests/test_featherweight.py": ("_guard.warn",),
     "looks at what is installed": ("_process.Process.pipeline", "_process.Process._settings"),
     "in tests of users only: tests/test_testing.py": (
-        "_process.Installation.end",
+        "_installation.Installation.end",
         "_process.Process.exchange",
     ),
     "names a method that is pickled or copied, which has nothing to do with calling it": (
@@ -233,6 +241,7 @@ NOT_REACHED = {
     "runs once, when this package or openai is imported": (
         "_arrival.Arrival.__init__",
         "_arrival.Arrival.wait",
+        "_guard.__getattr__",
         "_arrival.Settling.*",
         "_patching.Patcher.apply.<locals>.<lambda>",
         "_capture.Capture.__init__",
@@ -298,6 +307,7 @@ NOT_REACHED = {
         "_scope.asking",
         "_scope.asked",
         "_process.prepare",
+        "_intake.submit",
         "_process.submit",
         "_process.Process.submit",
         "_parcels.FinishedCall.*",
@@ -439,7 +449,7 @@ def test_a_function_that_fails_is_not_noticed(
         "_call.Call.finish",
         "_call.Call.keep",
         "_following._returned",
-        "_process.Process.put",
+        "_intake.put",
         "_pipeline.Pipeline.put",
         "_streams.Watch.__init__",
         "_streams.Watch.end",
@@ -645,7 +655,7 @@ def test_openai_itself_can_be_imported(name: str) -> None:
     "name", ["_streams.abandon_all", "_pipeline.Pipeline.end", "_pipeline._all_in_time", "_worker.Worker.end"]
 )
 def test_the_end_of_the_process_is_a_quiet_one(name: str) -> None:
-    ended = run_program(ALONE, name)
+    ended = run_program(f"{ALONE}import openai", name)
     assert (ended.code, ended.out.split()) == (0, ["failed"]), ended.err
     assert len(ended.err.splitlines()) == 1
     assert "failed: RuntimeError" in ended.err

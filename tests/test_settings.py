@@ -15,8 +15,9 @@ from hypothesis import strategies as st
 
 import promptlayer_patch
 from promptlayer_patch import scope
+from promptlayer_patch._options import checked_metadata, checked_tags
 from promptlayer_patch._redaction import rules_of
-from promptlayer_patch._settings import Settings, checked_metadata, checked_tags, read_settings
+from promptlayer_patch._settings import Settings, read_settings
 from promptlayer_patch.errors import InvalidArgument, PromptLayerError
 from promptlayer_patch.exporters.memory import MemoryExporter
 from tests.support.naming import shown
@@ -177,7 +178,8 @@ def test_each_platforms_own_place(
     platform: str, variables: dict[str, str], expected: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("sys.platform", platform)
-    monkeypatch.setattr(Path, "home", lambda: Path("/home/ada"))
+    for variable in ("HOME", "USERPROFILE"):
+        monkeypatch.setenv(variable, "/home/ada")
     for name, value in variables.items():
         monkeypatch.setenv(name, value)
     assert Path(read_settings().local_db).as_posix() == expected

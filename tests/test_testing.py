@@ -15,7 +15,7 @@ import vcr  # noqa: F401  what is sent is sent as where there are cassettes
 import promptlayer_patch
 from promptlayer_patch import receipt_of, scope, track
 from promptlayer_patch._diversion import Opener, Recorder, sent
-from promptlayer_patch._process import Installation
+from promptlayer_patch._installation import Installation
 from promptlayer_patch.annotations import MetadataUpdate, Score
 from promptlayer_patch.errors import RequestIdUnavailable
 from promptlayer_patch.exporters.memory import MemoryExporter

@@ -211,12 +211,12 @@ def test_a_failure_that_a_stream_reports_is_kept() -> None:
     assert sampled.prompts == ["failed"]
 
 
-@pytest.mark.parametrize("place", ["_sampling.takes", "_process._is_kept_error"])
+@pytest.mark.parametrize("place", ["_sampling.takes", "_intake._is_kept_error"])
 def test_a_fault_while_sampling_is_not_noticed(place: str) -> None:
     def fail() -> None:
         raise RuntimeError("of ours")
 
     sampled = Sampled(chat("kept"), sample_rate=0.0)
-    with our_log(), failing(places(["_sampling", "_process"])[place], fail):
+    with our_log(), failing(places(["_sampling", "_intake"])[place], fail):
         assert sampled.ask().choices[0].message.content == "kept"
     promptlayer_patch.flush()

@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 
 from promptlayer_patch._commands.checking import Check, failed, ok, warning
 from promptlayer_patch._http import Answer, Connection
-from promptlayer_patch._settings import shown_url
+from promptlayer_patch._options import shown_url
 from promptlayer_patch.exporters import Remote
 
 __all__ = ["checks"]

@@ -7,7 +7,8 @@ import os
 from difflib import get_close_matches
 
 from promptlayer_patch._commands.checking import Check, failed, ok, warning
-from promptlayer_patch._settings import Settings, read_settings, shown_url
+from promptlayer_patch._options import shown_url
+from promptlayer_patch._settings import Settings, read_settings
 from promptlayer_patch.errors import InvalidArgument
 from promptlayer_patch.exporters import checked
 

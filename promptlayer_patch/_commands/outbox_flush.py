@@ -16,10 +16,10 @@ from promptlayer_patch._commands.looking import Outbox, outboxes
 from promptlayer_patch._commands.progress import progress_on
 from promptlayer_patch._commands.showing import plural
 from promptlayer_patch._guard import log
+from promptlayer_patch._options import shown_url
 from promptlayer_patch._outbox import Address
-from promptlayer_patch._settings import Settings, read_settings, shown_url
-from promptlayer_patch.exporters import Remote, remote, split
-from promptlayer_patch.exporters.promptlayer import check
+from promptlayer_patch._settings import Settings, read_settings
+from promptlayer_patch.exporters import Remote, checked, remote
 
 __all__ = ["flush"]
 
@@ -48,7 +48,7 @@ def _destinations(settings: Settings) -> list[str]:
     named = [one for one in settings.to if isinstance(one, str) and remote(one, settings) is not None]
     chosen = named or ["promptlayer:"]
     for destination in chosen:
-        check(split(destination)[1], settings)
+        checked(destination, settings)
     return chosen
 
 

@@ -6,7 +6,7 @@ import math
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from promptlayer_patch._settings import checked_metadata, checked_tags
+from promptlayer_patch._options import checked_metadata, checked_tags
 from promptlayer_patch.errors import InvalidArgument
 
 NAME_LIMIT = 512

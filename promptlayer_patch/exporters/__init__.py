@@ -8,17 +8,16 @@ flushing are the worker's.
 from __future__ import annotations
 
 import importlib
-import pkgutil
-import sys
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Protocol
 
-from promptlayer_patch.errors import InvalidArgument
+from promptlayer_patch import _destinations
 from promptlayer_patch.records import Delivery, Record
 
 if TYPE_CHECKING:
-    from promptlayer_patch._settings import Destination, Settings
+    from promptlayer_patch._options import Destination
+    from promptlayer_patch._settings import Settings
 
 __all__ = [
     "Batch",
@@ -68,34 +67,19 @@ class Remote:
     """How many exporters may work side by side."""
 
 
+def checked(destination: Destination, settings: Settings, argument: str = "to") -> Destination:
+    """The destination, a path in it in full; one that cannot work is refused by `InvalidArgument`."""
+    return _destinations.checked(destination, settings.api_key, argument)
+
+
 def schemes() -> list[str]:
     """The known destinations, by the name that stands before the colon."""
-    return sorted(module.name for module in pkgutil.iter_modules(__path__))
+    return _destinations.schemes()
 
 
 def split(destination: str, argument: str = "to") -> tuple[str, str]:
     """`scheme:target` in two. Raises `InvalidArgument` for a scheme that does not exist."""
-    scheme, colon, target = destination.partition(":")
-    # One that is loaded is known without a look at the disk, which is refused where no file can be opened.
-    if not colon or (f"{__name__}.{scheme}" not in sys.modules and scheme not in schemes()):
-        known = ", ".join(f"{name}:" for name in schemes())
-        raise InvalidArgument(argument, f"unknown destination {destination!r}; there are {known}")
-    return scheme, target
-
-
-def checked(destination: Destination, settings: Settings, argument: str = "to") -> Destination:
-    """The destination, a path in it in full; one that cannot work is refused by `InvalidArgument`."""
-    if isinstance(destination, str):
-        scheme, target = split(destination, argument)
-        check: Any = getattr(_module(scheme), "check", None)
-        if check is not None:
-            try:
-                return f"{scheme}:{check(target, settings)}"
-            except InvalidArgument as wrong:
-                raise InvalidArgument(
-                    argument if wrong.argument == "to" else wrong.argument, wrong.problem
-                ) from None
-    return destination
+    return _destinations.split(destination, argument)
 
 
 def open_exporter(destination: str, settings: Settings) -> Exporter:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 
 from promptlayer_patch._wire import annotation_request, encoded, track_request
 from promptlayer_patch.annotations import Annotation
-from promptlayer_patch.errors import InvalidArgument
 from promptlayer_patch.records import Delivered, Delivery, Record, Rejected, TryLater
 
 if TYPE_CHECKING:
@@ -71,10 +70,3 @@ def _annotation_line(annotation: Annotation) -> dict[str, Any]:
 
 def open_exporter(target: str, settings: Settings) -> JsonlExporter:
     return JsonlExporter(Path(target))
-
-
-def check(target: str, settings: Settings) -> str:
-    """The path in full: the program may change its directory before the first record."""
-    if not target:
-        raise InvalidArgument("to", "jsonl: needs a path, for example jsonl:calls.jsonl")
-    return os.path.abspath(os.path.expanduser(target))

@@ -40,11 +40,6 @@ def create_group(target: str, settings: _Settings) -> int:
         store.close()
 
 
-def check(target: str, settings: _Settings) -> str:
-    """The path in full: the program may change its directory before the first record."""
-    return os.path.abspath(os.path.expanduser(target)) if target else ""
-
-
 class LocalExporter:
     """Stores records in one SQLite file; each gets its request id at once."""
 

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 from promptlayer_patch._guard import warn_once
 from promptlayer_patch._http import Answer, Connection
 from promptlayer_patch._imports import importing
-from promptlayer_patch._settings import checked_url
 from promptlayer_patch._wire import (
     SPANS_BULK,
     TRACK_REQUEST,
@@ -20,7 +19,6 @@ from promptlayer_patch._wire import (
     track_request,
 )
 from promptlayer_patch.annotations import Annotation
-from promptlayer_patch.errors import InvalidArgument
 from promptlayer_patch.exporters import Batch, Remote
 from promptlayer_patch.records import Delivered, Delivery, Record, Rejected, TryLater
 
@@ -169,12 +167,3 @@ def remote(target: str, settings: Settings) -> Remote:
 def open_exporter(target: str, settings: Settings) -> PromptLayerExporter:
     found = remote(target, settings)
     return PromptLayerExporter(found.url, found.api_key, _BATCH if settings.batch else None)
-
-
-def check(target: str, settings: Settings) -> str:
-    """Refuse an address that is none, and `promptlayer:` without a key."""
-    if target:
-        checked_url("to", target)
-    if settings.api_key is None:
-        raise InvalidArgument("api_key", "promptlayer: needs a key; pass api_key or set PROMPTLAYER_API_KEY")
-    return target

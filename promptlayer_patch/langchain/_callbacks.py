@@ -15,8 +15,8 @@ from langchain_core.outputs import LLMResult
 
 from promptlayer_patch._asking import asking
 from promptlayer_patch._guard import quietly
+from promptlayer_patch._options import checked_tags
 from promptlayer_patch._process import submit
-from promptlayer_patch._settings import checked_tags
 from promptlayer_patch.errors import RequestIdTimeout, RequestIdUnavailable
 from promptlayer_patch.langchain import _runs
 from promptlayer_patch.langchain._accounts import chat_request, name_of, record_of, text_request
