@@ -26,7 +26,10 @@ def follow(call: Call, wrapped: Callable[..., Any], args: tuple[Any, ...], kwarg
     try:
         result = wrapped(*args, **kwargs)
     except BaseException as error:
-        _failed(call, error)
+        try:
+            call.fail(error)
+        except Exception as fault:
+            report("recording a failed call", fault)
         raise
     finally:
         CURRENT.reset(token)
@@ -48,7 +51,10 @@ def accompany(call: Call, wrapped: Callable[..., Any], args: tuple[Any, ...], kw
     try:
         result = wrapped(*args, **kwargs)
     except BaseException as error:
-        _failed(call, error)
+        try:
+            call.fail(error)
+        except Exception as fault:
+            report("recording a failed call", fault)
         raise
     if isinstance(result, CoroutineType):
         try:
@@ -63,7 +69,10 @@ async def _accompany_async(unawaited: Unawaited, call: Call) -> Any:
     try:
         return await coroutine
     except BaseException as error:
-        _failed(call, error)
+        try:
+            call.fail(error)
+        except Exception as fault:
+            report("recording a failed call", fault)
         raise
 
 
@@ -77,7 +86,10 @@ async def _follow_async(unawaited: Unawaited, call: Call) -> Any:
     try:
         result = await coroutine
     except BaseException as error:
-        _failed(call, error)
+        try:
+            call.fail(error)
+        except Exception as fault:
+            report("recording a failed call", fault)
         raise
     finally:
         try:
@@ -89,13 +101,6 @@ async def _follow_async(unawaited: Unawaited, call: Call) -> Any:
     except Exception as fault:
         report("recording a call", fault)
     return result
-
-
-def _failed(call: Call, error: BaseException) -> None:
-    try:
-        call.fail(error)
-    except Exception as fault:
-        report("recording a failed call", fault)
 
 
 def _returned(call: Call, result: Any) -> None:

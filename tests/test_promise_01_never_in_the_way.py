@@ -78,7 +78,7 @@ BESIDE_THE_WAY = {
         "on the way to PromptLayer: tests/test_promise_01_delivering.py",
     ),
     **dict.fromkeys(
-        ("_content", "_media", "_redaction", "_rewriting", "_secrets", "_shortening"),
+        ("_content", "_media", "_redaction", "_rewriting", "_screening", "_secrets", "_shortening"),
         "on the worker's thread, beneath `_refining.refined`, which is made to fail",
     ),
 }
@@ -100,6 +100,8 @@ SHELLS = {
         "_capture.Capture.around_response",
         "_following.follow",
         "_following._follow_async",
+        "_following.accompany",
+        "_following._accompany_async",
         "_call_options._InScope.__call__",
         "_call_options._in_scope",
         "_call_options._async_with_id",
@@ -107,7 +109,7 @@ SHELLS = {
         "_call_options._leave",
         "_unawaited.standing_for",
         "_patching._stepping_over.<locals>.stepping_over",
-        "_patching._BoundType.__call__",
+        "_patching._CreateType.__call__",
         "_streams._tee",
         "_streams._async_tee",
         "_streams._Watched.*",
@@ -184,7 +186,6 @@ INSTALLING = (
     "_worker.Worker._give_up",
     "_worker.Worker.close",
     "_worker.Worker.end",
-    "_worker.Worker.flush",
 )
 """What `install()` and `uninstall()` do."""
 
@@ -220,6 +221,8 @@ NOT_REACHED = {
         "_scope._until",
         "*.stats",
         "_pipeline.Pipeline.flush",
+        "_worker.Worker.flush",
+        "_backlog.Backlog.left",
         "_parcels.Stats.__add__",
         "records.Receipt.done",
         "records.Receipt.__repr__",
@@ -236,7 +239,6 @@ NOT_REACHED = {
     ),
     "names a method that is pickled or copied, which has nothing to do with calling it": (
         "_patching._Bound.*",
-        "_patching._CreateType.*",
     ),
     "runs once, when this package or openai is imported": (
         "_arrival.Arrival.__init__",
@@ -250,6 +252,7 @@ NOT_REACHED = {
         "_patching.Patcher.__init__",
         "_patching.Routes.__init__",
         "_patching._as_regex",
+        "_patching.Routes._kind_of",
     ),
     "after a fork": (
         "*fork*",
