@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import array
-import base64
 import json
 import mimetypes
 import re
@@ -15,6 +13,7 @@ from typing import Any
 
 from promptlayer_patch._call import Call, header
 from promptlayer_patch._folding import Folded, fold_stream, parse_events
+from promptlayer_patch._vectors import as_floats
 from promptlayer_patch.records import Bodies, Ending, Failure, Record
 
 _KEYS = re.compile(r"\b(?:sk|pl|rk)[-_][A-Za-z0-9_*-]{12,}|(?<=Bearer )[A-Za-z0-9._-]{12,}")
@@ -29,6 +28,7 @@ def record_of(call: Call) -> Record:
     body = _body(call)
     folded = fold_stream(body) if body is not None and _is_event_stream(call, body) else None
     response, answered = (folded.response, None) if folded else _response(call, body)
+    vectors = answered is not None and not call.keeps_base64 and as_floats(response)
     request, asked = _request(call)
     client, provider = _client(call.client_type)
     ending, failure = _verdict(call, folded, response)
@@ -63,7 +63,7 @@ def record_of(call: Call) -> Record:
         shortened_from=call.left_out + call.size if call.left_out else None,
     )
     # Frozen for all others; here it has not been handed out yet.
-    object.__setattr__(record, "bodies", Bodies(asked, answered))
+    object.__setattr__(record, "bodies", Bodies(asked, answered, vectors))
     return record
 
 
@@ -101,10 +101,7 @@ def _response(call: Call, body: bytes | None) -> tuple[Any, bytes | None]:
         if not call.output_size or call.left_out:
             return None, None
         return {"content_type": call.content_type, "bytes": call.output_size}, None
-    data, as_json = _decoded(body)
-    if not call.keeps_base64 and _decode_vectors(data):
-        as_json = None
-    return data, as_json
+    return _decoded(body)
 
 
 def _decoded(body: bytes) -> tuple[Any, bytes | None]:
@@ -118,27 +115,6 @@ def _decoded(body: bytes) -> tuple[Any, bytes | None]:
         return json.loads(body), None  # in another encoding
     except (ValueError, RecursionError):
         return body.decode("utf-8", "replace"), None
-
-
-def _decode_vectors(data: Any) -> bool:
-    """Give embeddings as floats, as the client returns them; it asks for base64 on its own account.
-
-    Whether there were any.
-    """
-    found = False
-    items = data.get("data") if isinstance(data, dict) else None
-    for item in items if isinstance(items, list) else ():
-        if isinstance(item, dict) and isinstance(item.get("embedding"), str):
-            floats = array.array("f")
-            try:
-                floats.frombytes(base64.b64decode(item["embedding"]))
-            except ValueError:
-                continue
-            if sys.byteorder == "big":
-                floats.byteswap()
-            item["embedding"] = floats.tolist()
-            found = True
-    return found
 
 
 def _dumped(result: Any) -> Any:

@@ -72,6 +72,8 @@ class Bodies:
 
     request: bytes | None = None
     response: bytes | None = None
+    vectors: bool = False
+    """Whether the response has vectors in base64 here, and floats in the record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

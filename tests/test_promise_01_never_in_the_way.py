@@ -78,7 +78,16 @@ BESIDE_THE_WAY = {
         "on the way to PromptLayer: tests/test_promise_01_delivering.py",
     ),
     **dict.fromkeys(
-        ("_content", "_media", "_redaction", "_rewriting", "_screening", "_secrets", "_shortening"),
+        (
+            "_content",
+            "_media",
+            "_redaction",
+            "_rewriting",
+            "_screening",
+            "_secrets",
+            "_shortening",
+            "_vectors",
+        ),
         "on the worker's thread, beneath `_refining.refined`, which is made to fail",
     ),
 }

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import array
+import base64
 import json
 import random
 import string
@@ -16,6 +18,7 @@ from promptlayer_patch._media import with_digests
 from promptlayer_patch._screening import is_clean, is_small, longest, suspects
 from promptlayer_patch._secrets import scrubbed_value
 from promptlayer_patch._shortening import content_size
+from promptlayer_patch._vectors import as_floats
 from promptlayer_patch.records import Bodies, Record
 
 # Beginnings and names of secrets, in all their spellings, and what may stand beside them.
@@ -185,3 +188,21 @@ def test_a_record_written_with_its_bytes_is_read_as_it_was(
     if any("\ud800" <= letter <= "\udfff" for letter in text):
         return  # such bytes are no UTF-8, and no record has them
     assert decoded(encoded(a_record(request, response, spelling))) == a_record(request, response)
+
+
+def test_vectors_are_written_as_they_came_and_read_as_floats() -> None:
+    floats = array.array("f", [0.5, -0.25, 1e-7])
+    item = {"index": 0, "embedding": base64.b64encode(floats.tobytes()).decode()}
+    response: Any = {"object": "list", "data": [item], "usage": {"total_tokens": 1}}
+    body = json.dumps(response, indent=2).encode()
+    assert as_floats(response)
+    record = Record(id="01a2", function_name="openai.embeddings.create", request={}, response=response)
+    object.__setattr__(record, "bodies", Bodies(b"{}", body, vectors=True))
+    assert item["embedding"] == floats.tolist()
+    assert body in encoded(record)
+    assert decoded(encoded(record)) == record
+
+
+def test_vectors_that_were_asked_for_in_base64_stay_so() -> None:
+    response = {"data": [{"embedding": base64.b64encode(b"abcdefgh").decode()}]}
+    assert decoded(encoded(a_record({"encoding_format": "base64"}, response))).response == response

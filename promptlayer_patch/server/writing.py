@@ -13,7 +13,7 @@ from promptlayer_patch.records import Record
 
 __all__ = ["answer_json", "record_json"]
 
-_FIELDS = tuple(field.name for field in fields(Record))
+_FIELDS = tuple(field.name for field in fields(Record) if field.init)
 
 
 def record_json(record: Record) -> bytes:
