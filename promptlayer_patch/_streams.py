@@ -12,7 +12,7 @@ import os
 import sys
 import time
 import weakref
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from types import FrameType
 from typing import Any
 
@@ -32,25 +32,21 @@ _under_way: dict[int, weakref.ref[Watch]] = {}
 class Watch:
     """Follows one response body from the first read to the ending."""
 
-    __slots__ = ("__weakref__", "begun", "call", "keeps", "reading")
+    __slots__ = ("__weakref__", "begun", "call", "reading")
 
     def __init__(self, call: Call) -> None:
         self.call = call
-        self.keeps = is_text(call.content_type)
         self.begun = False
         self.reading = False
         """Whether control is inside the HTTP library, waiting for the next chunk."""
         _under_way[id(self)] = weakref.ref(self)
 
-    def saw(self, chunk: bytes) -> None:
-        call = self.call
-        if not call.open:
-            return  # read once more after the end; the worker has the call now
-        if len(call.stamps) < _STAMPS:
-            call.stamps.append(time.perf_counter())
-        if self.keeps:
-            call.chunks.append(chunk)
-        call.output_size += len(chunk)
+    def keeper(self) -> Callable[[bytes], None]:
+        """Keeps a chunk or, where it is no text, its size."""
+        return self.call.chunks.append if is_text(self.call.content_type) else self._count
+
+    def _count(self, chunk: bytes) -> None:
+        self.call.output_size += len(chunk)
 
     def broke(self, error: BaseException) -> None:
         """Reading raised `error`: the connection broke, or the task was cancelled while it waited."""
@@ -151,7 +147,8 @@ class _Watched:
     def iter_bytes(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
         chunks: Iterator[bytes] = super().iter_bytes(*args, **kwargs)  # type: ignore[misc]
         try:
-            return _tee(chunks, self, self.__dict__[_KEY])
+            teed: Iterator[bytes] = _teed(_tee, chunks, self)
+            return teed
         except Exception as fault:
             report("watching a body", fault)
             return chunks
@@ -159,7 +156,8 @@ class _Watched:
     def aiter_bytes(self, *args: Any, **kwargs: Any) -> AsyncIterator[bytes]:
         chunks: AsyncIterator[bytes] = super().aiter_bytes(*args, **kwargs)  # type: ignore[misc]
         try:
-            return _async_tee(chunks, self, self.__dict__[_KEY])
+            teed: AsyncIterator[bytes] = _teed(_async_tee, chunks, self)
+            return teed
         except Exception as fault:
             report("watching a body", fault)
             return chunks
@@ -167,7 +165,8 @@ class _Watched:
     def iter_raw(self, *args: Any, **kwargs: Any) -> Iterator[bytes]:
         chunks: Iterator[bytes] = super().iter_raw(*args, **kwargs)  # type: ignore[misc]
         try:
-            return _tee(chunks, self, self.__dict__[_KEY]) if _is_read_raw(self) else chunks
+            teed: Iterator[bytes] = _teed(_tee, chunks, self) if _is_read_raw(self) else chunks
+            return teed
         except Exception as fault:
             report("watching a raw body", fault)
             return chunks
@@ -175,7 +174,8 @@ class _Watched:
     def aiter_raw(self, *args: Any, **kwargs: Any) -> AsyncIterator[bytes]:
         chunks: AsyncIterator[bytes] = super().aiter_raw(*args, **kwargs)  # type: ignore[misc]
         try:
-            return _async_tee(chunks, self, self.__dict__[_KEY]) if _is_read_raw(self) else chunks
+            teed: AsyncIterator[bytes] = _teed(_async_tee, chunks, self) if _is_read_raw(self) else chunks
+            return teed
         except Exception as fault:
             report("watching a raw body", fault)
             return chunks
@@ -204,6 +204,11 @@ class _Watched:
         return (object.__new__, (self._unwatched, *rest), state, *more)
 
 
+def _teed(tee: Callable[..., Any], chunks: Any, response: Any) -> Any:
+    watch: Watch = response.__dict__[_KEY]
+    return tee(chunks, response, watch, watch.keeper(), time.perf_counter)
+
+
 def _is_read_raw(response: Any) -> bool:
     """Whether the application itself reads the undecoded body; `iter_bytes` reads it too."""
     found: Watch = response.__dict__[_KEY]
@@ -226,12 +231,26 @@ def _give_back(response: Any) -> None:
         del response.__dict__[_KEY]
 
 
-def _tee(chunks: Iterator[bytes], response: Any, watch: Watch) -> Iterator[bytes]:
+def _tee(
+    chunks: Iterator[bytes],
+    response: Any,
+    watch: Watch,
+    keep: Callable[[bytes], None],
+    now: Callable[[], float],
+) -> Iterator[bytes]:
+    # In this loop stands what is done for every chunk, by names that are found at once: it is all that the
+    # reading of a stream is held up by.
+    open_call, stamps = watch.call.unsettled, watch.call.stamps
+    untimed = _STAMPS
     watch.begun = watch.reading = True
     try:
         for chunk in chunks:
             try:
-                watch.saw(chunk)
+                if open_call:  # else it is read once more after the end, and the worker has the call
+                    if untimed:
+                        untimed -= 1
+                        stamps.append(now())
+                    keep(chunk)
             except Exception as fault:
                 report("keeping a chunk", fault)
             watch.reading = False
@@ -257,12 +276,24 @@ def _tee(chunks: Iterator[bytes], response: Any, watch: Watch) -> Iterator[bytes
         report("recording the end of a stream", fault)
 
 
-async def _async_tee(chunks: AsyncIterator[bytes], response: Any, watch: Watch) -> AsyncIterator[bytes]:
+async def _async_tee(
+    chunks: AsyncIterator[bytes],
+    response: Any,
+    watch: Watch,
+    keep: Callable[[bytes], None],
+    now: Callable[[], float],
+) -> AsyncIterator[bytes]:
+    open_call, stamps = watch.call.unsettled, watch.call.stamps
+    untimed = _STAMPS
     watch.begun = watch.reading = True
     try:
         async for chunk in chunks:
             try:
-                watch.saw(chunk)
+                if open_call:
+                    if untimed:
+                        untimed -= 1
+                        stamps.append(now())
+                    keep(chunk)
             except Exception as fault:
                 report("keeping a chunk", fault)
             watch.reading = False

@@ -824,7 +824,7 @@ def test_what_we_are_built_on_may_break(
 
 
 @pytest.mark.parametrize(
-    "name", ["_call.Call.__init__", "_call.Call.keep", "_streams.Watch.saw", "_call.Call.fail"]
+    "name", ["_call.Call.__init__", "_call.Call.keep", "_streams.Watch.keeper", "_call.Call.fail"]
 )
 def test_a_log_handler_that_raises_is_not_noticed(name: str, bare: dict[Run, Outcome]) -> None:
     handler = logging.Handler()
