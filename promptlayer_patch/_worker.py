@@ -25,13 +25,6 @@ _LINGER_S = 0.05
 """How long a record may wait for company; less when somebody waits for its id."""
 _ENDED = "the process ended before it was delivered"
 
-_HOLD_S = 0.0005
-_AHEAD = 64
-_MAKING_WAY_S = 0.00005
-"""Long enough for a thread that waits for the interpreter's lock to wake up and get it."""
-_never = threading.Lock()
-_never.acquire()
-
 
 class Sink(Protocol):
     """Where the worker hands on what it takes from the queue."""
@@ -277,22 +270,10 @@ class Worker:
 
     def _export(self, batch: Sequence[Parcel]) -> list[Delivery]:
         """Deliveries for `batch`, in order; a call that cannot be decoded does not hold back the others."""
-        deliveries: list[Delivery | None] = []
-        since = time.perf_counter()
-        for parcel in batch:
-            deliveries.append(self._decoded(parcel))
-            if time.perf_counter() - since > self._may_hold_s():
-                _never.acquire(timeout=_MAKING_WAY_S)
-                since = time.perf_counter()
+        deliveries: list[Delivery | None] = [self._decoded(parcel) for parcel in batch]
         loads = [parcel.load for parcel in batch if parcel.load is not None]
         exported = iter(self._lane.export(loads) if loads else ())
         return [next(exported) if delivery is None else delivery for delivery in deliveries]
-
-    def _may_hold_s(self) -> float:
-        """How long the interpreter's lock may be kept from the callers: longer where they get far ahead."""
-        if self._ending or self._urgent:
-            return float("inf")
-        return _HOLD_S * max(1.0, self._backlog.queued() / _AHEAD)
 
     def _decoded(self, parcel: Parcel) -> Delivery | None:
         if parcel.load is None:
