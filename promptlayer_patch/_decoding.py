@@ -11,10 +11,11 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
+from promptlayer_patch._bodies import Bodies
 from promptlayer_patch._call import Call, header
 from promptlayer_patch._folding import Folded, fold_stream, parse_events
 from promptlayer_patch._vectors import as_floats
-from promptlayer_patch.records import Bodies, Ending, Failure, Record
+from promptlayer_patch.records import Ending, Failure, Record
 
 _KEYS = re.compile(r"\b(?:sk|pl|rk)[-_][A-Za-z0-9_*-]{12,}|(?<=Bearer )[A-Za-z0-9._-]{12,}")
 """API keys, as providers quote them in error messages."""

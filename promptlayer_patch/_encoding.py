@@ -8,9 +8,10 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from promptlayer_patch._bodies import Bodies
 from promptlayer_patch._vectors import as_floats
 from promptlayer_patch.annotations import Annotation, GroupLink, MetadataUpdate, PromptLink, Score
-from promptlayer_patch.records import Bodies, Ending, Failure, Record
+from promptlayer_patch.records import Ending, Failure, Record
 
 _FIELDS = tuple(field.name for field in dataclasses.fields(Record) if field.init)
 _REST = tuple(name for name in _FIELDS if name not in ("request", "response"))

@@ -22,6 +22,8 @@ from promptlayer_patch.errors import RequestIdTimeout, RequestIdUnavailable
 if TYPE_CHECKING:
     import asyncio
 
+    from promptlayer_patch._bodies import Bodies
+
 __all__ = [
     "Delivered",
     "Delivery",
@@ -64,16 +66,6 @@ class Failure:
     message: str
     status: int | None = None
     """HTTP status of the failing response, where there was one."""
-
-
-@dataclass(frozen=True, slots=True)
-class Bodies:
-    """The JSON that a record's request and response were decoded from, where they were: UTF-8."""
-
-    request: bytes | None = None
-    response: bytes | None = None
-    vectors: bool = False
-    """Whether the response has vectors in base64 here, and floats in the record."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -175,6 +175,9 @@ class Session:
             assert could == []
             self.seen |= self.published & self.kept.keys()
             return
+        if fresh_first and found.key in self.seen:
+            # All that were never tried were looked at before it, and are held back.
+            self.seen |= self.published & self.kept.keys()
         self._took(found, could)
 
     def take_along(self, key: str, most: int) -> None:

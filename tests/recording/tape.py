@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
-import requests
 import vcr
 from replay.multipart import boundary_of, parts_of
+from requests import PreparedRequest
+from requests.adapters import HTTPAdapter
 
 from .scrub import TRACK_REQUEST, Interaction, Scrubber, keys_in
 
@@ -69,15 +70,15 @@ class Tape:
         # in that moment misses the cassette (vcrpy issues 212 and 849). Plain HTTP works without.
         with (
             patch("vcr.patch.force_reset", nullcontext),
-            patch.object(requests.Session, "send", self._noting(requests.Session.send)),
+            patch.object(HTTPAdapter, "send", self._noting(HTTPAdapter.send)),
             self._recorder.use_cassette(str(self._path), allow_playback_repeats=False) as cassette,
         ):
             yield cassette
 
     def _noting(self, send: Callable[..., Any]) -> Callable[..., Any]:
-        def noting(session: requests.Session, request: requests.PreparedRequest, **options: Any) -> Any:
+        def noting(adapter: HTTPAdapter, request: PreparedRequest, **options: Any) -> Any:
             self.posted.append(json.loads(request.body or b""))
-            return send(session, request, **options)
+            return send(adapter, request, **options)
 
         return noting
 
