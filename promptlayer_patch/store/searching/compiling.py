@@ -19,6 +19,7 @@ from promptlayer_patch._query import (
 from promptlayer_patch.store.indexing.facets import EVERY, containing, token, unlisted
 from promptlayer_patch.store.indexing.segments import END, phrase, words
 from promptlayer_patch.store.searching import columns
+from promptlayer_patch.store.searching.begun import Begun
 from promptlayer_patch.store.searching.comparing import number_plan, time_plan
 from promptlayer_patch.store.searching.plans import EVERYTHING, NOTHING, Plan, Sql, all_of, any_of, opposite
 from promptlayer_patch.store.searching.verifying import begins, has_phrase, register
@@ -41,6 +42,8 @@ class Compiler:
         self._connection = connection
         self._vocabulary = Vocabulary(connection)
         self._conditions = 0
+        self.unnamed: dict[Condition, Begun] = {}
+        """Of what was asked so far, what begins more words than can be named: plans for it are slow."""
         register(connection)
 
     def plan(self, filter: Filter) -> Plan:
@@ -138,7 +141,10 @@ class Compiler:
         if begun is None:
             return EVERYTHING
         first = "^" if asked.operator is Operator.STARTS_WITH else ""
-        found = [f"{first}{one}" for one in self._vocabulary.completed(begun)]
+        completed = self._vocabulary.completed(begun)
+        if completed == [begun] and begun.endswith("*"):
+            self.unnamed[asked] = Begun(begun, column.strip("{}").split(), bool(first))
+        found = [f"{first}{one}" for one in completed]
         return Plan(f"({column}:({' OR '.join(found)}))") if found else NOTHING
 
 
