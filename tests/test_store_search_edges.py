@@ -27,6 +27,7 @@ from promptlayer_patch._query import (
 from promptlayer_patch.annotations import MetadataUpdate, PromptLink, Score
 from promptlayer_patch.records import Record, new_record_id
 from promptlayer_patch.store import Entry, QueryTooSlow, Store, StoreUnavailable, Suggestion, Total
+from promptlayer_patch.store.indexing.facets import token
 from promptlayer_patch.store.searching import glancing, searching, sorting, suggesting
 
 OCTOBER_2026 = 1_790_812_800.0
@@ -233,6 +234,14 @@ def test_a_single_letter_is_left_to_the_index_where_looking_takes_too_long(
     monkeypatch.setattr(glancing, "_SECONDS", -1.0)
     ids = fill(store, an_entry("apples"), an_entry("pears", "none"))
     assert found(store, text("a")) == ids[:1]
+
+
+@pytest.mark.parametrize("length", [16, 15, 2, 1])
+def test_a_token_of_the_index_is_no_text_that_a_request_has(store: Store, length: int) -> None:
+    name = token("engine", "lantern-4")
+    ids = fill(store, an_entry("hello"), an_entry(f"the word {name}"))
+    assert found(store, equals("engine", "lantern-4")) == ids[::-1]
+    assert found(store, text(name[:length])) == ids[1:]
 
 
 def test_a_store_that_is_only_read_can_be_searched(store: Store) -> None:
