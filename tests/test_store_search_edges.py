@@ -220,6 +220,13 @@ def test_a_word_of_which_more_begin_than_can_be_named_is_found(store: Store) -> 
     assert found(store, text("begun29")) == ids[:1]
 
 
+def test_what_is_not_indexed_yet_comes_last_in_a_small_store(store: Store) -> None:
+    ids = fill(store, an_entry(price=1.0), an_entry(price=2.0))
+    ids += store.add([an_entry(price=3.0)])
+    listed = store.search(Query(order=Order(SortKey.COST)), 10).items
+    assert [one.request_id for one in listed] == [ids[1], ids[0], ids[2]]
+
+
 def test_a_single_letter_finds_what_is_indexed_and_no_more(store: Store) -> None:
     ids = fill(store, an_entry("apples"), an_entry("pears", "none"), an_entry("none", "avocado"))
     store.add([an_entry("almonds")])

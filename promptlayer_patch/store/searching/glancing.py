@@ -22,6 +22,8 @@ from promptlayer_patch.store.searching.verifying import words_in
 __all__ = ["Glance", "glance_of"]
 
 _LOOKS = 1_000
+_OFTEN = 4
+"""Where one of so many is meant, fewer candidates are asked for."""
 _PACE = 50
 _SECONDS = 0.5
 """Of looking, for texts may be long: after that the index is asked, which can take no longer than it may."""
@@ -42,17 +44,23 @@ class Glance:
         self, connection: sqlite3.Connection, candidates: Callable[[Plan, int], Found], limit: int
     ) -> Found | None:
         """The first so many that are meant, of `candidates` in their order; `None` if they are too rare."""
-        if limit > _LOOKS:
-            return None
-        near = candidates(self.others, _LOOKS)
-        are_all = len(near) < _LOOKS
         end = time.monotonic() + _SECONDS
+        for most in sorted({min(_OFTEN * limit, _LOOKS), _LOOKS}) if limit <= _LOOKS else ():
+            found = self._among(connection, candidates(self.others, most), most, limit, end)
+            if found is not None:
+                return found
+        return None
+
+    def _among(
+        self, connection: sqlite3.Connection, near: Found, most: int, limit: int, end: float
+    ) -> Found | None:
+        are_all = len(near) < most
         found: Found = []
         for number, (row, meant) in enumerate(self._told(connection, near), 1):
             found += [row] if meant else []
             if len(found) == limit:
                 return found
-            is_slow = number % _PACE == 0 and len(found) * _LOOKS < limit * number
+            is_slow = number % _PACE == 0 and len(found) * most < limit * number
             if time.monotonic() > end or (is_slow and not are_all):
                 return None
         return found if are_all else None

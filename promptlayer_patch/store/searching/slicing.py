@@ -31,10 +31,12 @@ def slices(
     """Plans that together find every request with a value, and one after the other find them in order.
 
     The first one ends where the bucket of `near` begins; with `begun` it is left out, since nothing of it is
-    asked for. Two more are a bucket wide, and the last one has the rest. `ends` are the smallest and the
-    largest value that there are.
+    asked for. Two more are a bucket wide, and the last one has the rest; if it is not known what is near,
+    one has them all. `ends` are the smallest and the largest value that there are.
     """
-    if not isinstance(near, (int, float)) or not (near == 0 or _SMALL < near < _LARGE):
+    if not isinstance(near, (int, float)):
+        return [_slice(order.key, -math.inf, math.inf, ends)]
+    if not (near == 0 or _SMALL < near < _LARGE):
         return [EVERYTHING]
     edges = [-math.inf, *_cuts(order, near), math.inf]
     rising = [_slice(order.key, low, high, ends) for low, high in pairwise(edges)]

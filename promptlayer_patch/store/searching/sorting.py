@@ -56,7 +56,7 @@ def in_order_of_values(
 ) -> Found:
     """The plan's requests by their value and, where that is equal, by id; those without a value come last."""
     newest: Sequence[int] = ()
-    if plan != EVERYTHING:
+    if plan != EVERYTHING or _is_small(connection):
         newest = in_order_of_ids(connection, plan, True, None, _FEW + 1, 0)
         if len(newest) <= _FEW:
             return _sorted(connection, newest, order, after, limit, skip)
@@ -67,6 +67,11 @@ def in_order_of_values(
     if len(found) < skip + limit:
         found += _walk(connection, plan, order, after, skip + limit - len(found), "IS NULL")
     return found[skip:]
+
+
+def _is_small(connection: sqlite3.Connection) -> bool:
+    some = f"SELECT 1 FROM requests WHERE request_id >= 0 LIMIT 1 OFFSET {_FEW}"
+    return connection.execute(some).fetchone() is None
 
 
 def _sorted(
