@@ -1,11 +1,12 @@
 """The local store at size: what a request costs to keep and to index, how much room it takes, and how long
 it takes to find requests again. Beside it stand the figures of a prototype at a million requests.
 
-    python benchmarks/store.py [--rows N] [--db FILE] [--rounds N] [--json FILE]
+    python benchmarks/store.py [--rows N] [--db FILE] [--rounds N] [--json FILE] [--only TEXT]
 
 The file is filled up to `--rows` (100,000) and kept: a run that was stopped goes on where it ended, and a
-second one only asks. Every question is asked `--rounds` times, for another value or another time where there
-is a choice, of a store that has been asked before; all requests of a page are read with their labels.
+second one only asks; with `--only` it asks what has this text in its name, and writes nothing. Every question
+is asked `--rounds` times, for another value or another time where there is a choice, of a store that has been
+asked before; all requests of a page are read with their labels.
 """
 
 from __future__ import annotations
@@ -185,15 +186,23 @@ QUESTIONS: tuple[tuple[str, str, Question], ...] = (
 )
 
 
-def answered(store: Store, rounds: int) -> Iterator[Answered]:
+def answered(store: Store, rounds: int, only: str = "") -> Iterator[Answered]:
+    for name, prototype, ask in asked(store):
+        if only in name:
+            yield timed(name, prototype, rounds, ask)
+
+
+def asked(store: Store) -> Iterator[tuple[str, str, Callable[[random.Random], object]]]:
+    """Every question: its name, the prototype's figures, and what asks it."""
     for name, prototype, question in QUESTIONS:
-        yield timed(name, prototype, rounds, lambda chance, ask=question: page(store, ask(chance), chance))
+        yield name, prototype, lambda chance, ask=question: page(store, ask(chance), chance)
     filters = Query(And((text(COMMON_WORD), equals("tags", TAGS[0]))))
-    yield timed("count to 10,000", "0.6", rounds, lambda chance: store.total(filters))
-    yield timed("count all of a word", "25", rounds, lambda chance: store.total(filters, 10_000_000))
-    yield timed("suggest tags", "", rounds, lambda chance: store.suggest("tags", "f"))
+    yield "count to 10,000", "0.6", lambda chance: store.total(filters)
+    yield "count all of a word", "25", lambda chance: store.total(filters, 10_000_000)
+    yield "count to 10,000, one letter", "", lambda chance: store.total(Query(text("a")))
+    yield "suggest tags", "", lambda chance: store.suggest("tags", "f")
     fields = ("engine", "provider_type", "status", "tags", "tool_names", "metadata_keys")
-    yield timed("facets of a filter", "", rounds, lambda chance: store.facet_counts(filters.filter, fields))
+    yield "facets of a filter", "", lambda chance: store.facet_counts(filters.filter, fields)
     charts, end = Charts(store), FIRST + DAYS * DAY_S
     for name, prototype, days, filter in (
         ("charts, 7 days", "26 / 86", 7, And(())),
@@ -201,15 +210,14 @@ def answered(store: Store, rounds: int) -> Iterator[Answered]:
         ("charts, 7 days of a tag", "9 / 13", 7, equals("tags", TAGS[0])),
         ("charts, 7 days of a word", "67 / 213 of all", 7, text(COMMON_WORD)),
     ):
-        yield timed(
+        yield (
             name,
             prototype,
-            rounds,
             lambda chance, days=days, filter=filter: charts.overview(
                 filter, since=end - days * DAY_S, until=end
             ),
         )
-    yield timed("one request, whole", "0.1", rounds, lambda chance: store.get(any_id(store, chance)))
+    yield "one request, whole", "0.1", lambda chance: store.get(any_id(store, chance))
 
 
 def page(store: Store, query: Query, chance: random.Random) -> object:
@@ -302,11 +310,15 @@ def show(filled: Filled | None, size: float, answers: list[Answered], memory: tu
             f"  index                 {filled.index_cpu_ms:.3f} ms    insert and index: 0.250 ms (prototype)"
         )
     print(f"bytes for each request on disk: {size:,.0f}    (prototype 4,531-5,015)\n")
+    show_answers(answers)
+    print(f"\nmemory of the server: {memory[0]:.0f} MiB, {memory[1]:.0f} MiB after these pages")
+
+
+def show_answers(answers: list[Answered]) -> None:
     head = f"{'pages of ' + str(PAGE):36}{'p50 ms':>10}{'p95 ms':>10}{'cpu ms':>10}"
     print(f"{head}    prototype at 1M, p50 / p95")
     for one in answers:
         print(f"{one.question:36}{one.p50_ms:10.1f}{one.p95_ms:10.1f}{one.cpu_ms:10.1f}    {one.prototype}")
-    print(f"\nmemory of the server: {memory[0]:.0f} MiB, {memory[1]:.0f} MiB after these pages")
 
 
 def main() -> None:
@@ -315,8 +327,13 @@ def main() -> None:
     parser.add_argument("--db", type=Path, help="kept for the next run (benchmarks/.store-ROWS.db)")
     parser.add_argument("--rounds", type=int, default=40)
     parser.add_argument("--json", type=Path, help="write the figures here, too")
+    parser.add_argument("--only", help="ask what has this in its name, of a file that is there, and no more")
     chosen = parser.parse_args()
     path = (chosen.db or Path(__file__).with_name(f".store-{chosen.rows}.db")).resolve()
+    if chosen.only is not None:
+        with closing(Store.open(path, read_only=True)) as store:
+            show_answers(list(answered(store, chosen.rounds, chosen.only)))
+        return
     filled = fill(path, chosen.rows)
     with closing(Store.open(path, read_only=True)) as store:
         answers = list(answered(store, chosen.rounds))

@@ -27,7 +27,7 @@ from promptlayer_patch._query import (
     condition,
 )
 from promptlayer_patch.store import Store, Total
-from promptlayer_patch.store.searching import sorting
+from promptlayer_patch.store.searching import glancing, sorting
 from tests.support import searched
 from tests.support.oracle import matches, sorted_ids
 
@@ -183,6 +183,38 @@ def check(haystack: Haystack, query: Query, sizes: list[int]) -> None:
     assert [one.request_id for one in haystack.store.search(query, limit).items] == expected[:limit]
     if len(expected) < 40 * min(sizes):
         assert ids_by_pages(haystack.store, query, sizes) == expected
+
+
+begun = st.builds(
+    lambda field, operator, whole, letter: condition(field, operator, f"{whole} {letter}"),
+    st.sampled_from(("text", "input_text", "output_text")),
+    st.sampled_from((Operator.CONTAINS, Operator.STARTS_WITH)),
+    st.sampled_from(("", "", "", *searched.WORDS)),
+    st.sampled_from("abcdehilnorstuvw4"),
+)
+with_begun = st.lists(begun, min_size=1, max_size=2).flatmap(
+    lambda members: st.lists(conditions, max_size=1).map(lambda others: And((*members, *others)))
+)
+
+
+@pytest.mark.parametrize("looks", [0, 150, 1_000])
+def test_a_single_letter_is_found_by_a_look_at_the_texts_and_by_the_index(
+    haystack: Haystack, monkeypatch: pytest.MonkeyPatch, looks: int
+) -> None:
+    monkeypatch.setattr(glancing, "_LOOKS", looks)
+
+    @settings(max_examples=60, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(
+        st.builds(Query, with_begun, st.builds(Order, st.sampled_from(SortKey), st.booleans())), page_sizes
+    )
+    def search(query: Query, sizes: list[int]) -> None:
+        check(haystack, query, sizes)
+        count = len(sorted_ids(query, haystack.requests))
+        for at_most in (0, 40, REQUESTS):
+            expected = Total(min(count, at_most), exact=count <= at_most)
+            assert haystack.store.total(query, at_most) == expected
+
+    search()
 
 
 @pytest.mark.parametrize(("field", "operator"), QUESTIONS, ids=lambda one: getattr(one, "value", one))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sqlite3
 from collections.abc import Iterator
 from contextlib import closing
@@ -26,7 +27,8 @@ from promptlayer_patch._query import (
 from promptlayer_patch.annotations import MetadataUpdate, PromptLink, Score
 from promptlayer_patch.records import Record, new_record_id
 from promptlayer_patch.store import Entry, QueryTooSlow, Store, StoreUnavailable, Suggestion, Total
-from promptlayer_patch.store.searching import searching, sorting, suggesting
+from promptlayer_patch.store.indexing.facets import token
+from promptlayer_patch.store.searching import glancing, searching, sorting, suggesting
 
 OCTOBER_2026 = 1_790_812_800.0
 
@@ -128,6 +130,34 @@ def test_pages_of_several_stores_merge_into_those_of_one(
         assert merged == expected
 
 
+@pytest.mark.parametrize("descending", [True, False])
+@pytest.mark.parametrize("key", [SortKey.COST, SortKey.LATENCY], ids=str)
+def test_values_at_the_ends_of_buckets_are_on_one_page_each(
+    store: Store, monkeypatch: pytest.MonkeyPatch, key: SortKey, descending: bool
+) -> None:
+    """The index of the sort key is walked in parts, which neither overlap nor leave a gap."""
+    for name in ("_FEW", "_AHEAD", "_LOOKS"):
+        monkeypatch.setattr(sorting, name, 1)
+    edges = [2.0**exponent for exponent in (-81, -30, -24, -11, -1, 0, 4, 13)]
+    values = [0.0, 5e-324, 0.001, 0.3, 0.512, 1e9, *edges, *(math.nextafter(one, 0.0) for one in edges)]
+    entries = [
+        an_entry("hello", price=value, took=value, started_at=OCTOBER_2026 + number)
+        for number, value in enumerate((*values, 0.3, 0.0, 0.0, 1.0))
+    ]
+    # Another word, so that it is not every request that is meant.
+    fill(store, *entries, an_entry("other", price=2e9, took=2e9))
+    whole = [one for one in store.search(Query(order=Order(key, descending)), 100).items if one.cost != 2e9]
+    for size in (1, 2, 5):
+        pages, after = [], None
+        while not pages or after is not None:
+            page = store.search(Query(text("hello"), Order(key, descending)), size, after)
+            pages += page.items
+            after = page.next
+        assert [one.request_id for one in pages] == [one.request_id for one in whole]
+    taken = [one.cost if key is SortKey.COST else one.duration_s for one in whole]
+    assert taken == sorted(taken, reverse=descending)
+
+
 def test_a_total_is_counted_no_further_than_it_is_asked(store: Store) -> None:
     fill(store, *(an_entry("many") for _ in range(5)))
     assert store.total(Query(text("many")), at_most=5) == Total(5, exact=True)
@@ -188,6 +218,37 @@ def test_a_word_of_which_more_begin_than_can_be_named_is_found(store: Store) -> 
     ids = fill(store, an_entry(" ".join(f"begun{number}" for number in range(1_100))), an_entry("other"))
     assert found(store, text("beg")) == ids[:1]
     assert found(store, text("begun29")) == ids[:1]
+
+
+def test_what_is_not_indexed_yet_comes_last_in_a_small_store(store: Store) -> None:
+    ids = fill(store, an_entry(price=1.0), an_entry(price=2.0))
+    ids += store.add([an_entry(price=3.0)])
+    listed = store.search(Query(order=Order(SortKey.COST)), 10).items
+    assert [one.request_id for one in listed] == [ids[1], ids[0], ids[2]]
+
+
+def test_a_single_letter_finds_what_is_indexed_and_no_more(store: Store) -> None:
+    ids = fill(store, an_entry("apples"), an_entry("pears", "none"), an_entry("none", "avocado"))
+    store.add([an_entry("almonds")])
+    assert found(store, text("a")) == [ids[2], ids[0]]
+    assert store.total(Query(text("a")), 1) == Total(1, exact=False)
+    assert store.total(Query(text("a")), 5) == Total(2, exact=True)
+
+
+def test_a_single_letter_is_left_to_the_index_where_looking_takes_too_long(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(glancing, "_SECONDS", -1.0)
+    ids = fill(store, an_entry("apples"), an_entry("pears", "none"))
+    assert found(store, text("a")) == ids[:1]
+
+
+@pytest.mark.parametrize("length", [16, 15, 2, 1])
+def test_a_token_of_the_index_is_no_text_that_a_request_has(store: Store, length: int) -> None:
+    name = token("engine", "lantern-4")
+    ids = fill(store, an_entry("hello"), an_entry(f"the word {name}"))
+    assert found(store, equals("engine", "lantern-4")) == ids[::-1]
+    assert found(store, text(name[:length])) == ids[1:]
 
 
 def test_a_store_that_is_only_read_can_be_searched(store: Store) -> None:

@@ -6,7 +6,7 @@ import sqlite3
 from dataclasses import dataclass, replace
 
 from promptlayer_patch._query import Cursor
-from promptlayer_patch.store.searching.plans import Plan, Sql, with_all
+from promptlayer_patch.store.searching.plans import EVERYTHING, Plan, Sql, with_all
 
 __all__ = ["Selection", "in_order_of_ids", "selection"]
 
@@ -51,5 +51,8 @@ def in_order_of_ids(
 
 
 def _within(plan: Plan, request_id: str, conditions: list[Sql]) -> Sql:
-    range_of_ids = Sql(f"{request_id} BETWEEN ? AND ?", (plan.first, plan.last))
-    return with_all([*conditions, range_of_ids, *([] if plan.rest is None else [plan.rest])])
+    asked = list(conditions)
+    if not conditions or (plan.first, plan.last) != (EVERYTHING.first, EVERYTHING.last):
+        # Not where it says nothing: the full-text index would compare every id.
+        asked.append(Sql(f"{request_id} BETWEEN ? AND ?", (plan.first, plan.last)))
+    return with_all([*asked, *([] if plan.rest is None else [plan.rest])])

@@ -10,11 +10,11 @@ from typing import Any
 
 from promptlayer_patch._blueprint import Facts, facts_of
 from promptlayer_patch.store import annotating, reading
-from promptlayer_patch.store.indexing.segments import words
+from promptlayer_patch.store.indexing.segments import segmented, words
 from promptlayer_patch.store.searching.plans import Sql
 from promptlayer_patch.store.text import writable
 
-__all__ = ["begins", "contains", "has_phrase", "register"]
+__all__ = ["begins", "contains", "has_phrase", "register", "words_in"]
 
 
 def contains(text: str, sought: str) -> bool:
@@ -37,6 +37,13 @@ def has_phrase(field: str, key: str, sought: str) -> Sql:
             (key, sought),
         )
     return Sql("nested_contains(requests.request_id, ?, ?, ?)", (field, key, sought))
+
+
+def words_in(connection: sqlite3.Connection, request_id: int) -> dict[str, str]:
+    """What the index has of the texts of a request that is in it, with a space between words."""
+    facts = _facts(connection, request_id)
+    texts = {} if facts is None else {"input": facts.input_text, "output": facts.output_text}
+    return {column: " ".join(segmented(texts.get(column, "")).split()) for column in ("input", "output")}
 
 
 def register(connection: sqlite3.Connection) -> None:

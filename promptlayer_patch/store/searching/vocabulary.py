@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator, Sequence
+from itertools import islice
 
 from promptlayer_patch.store.searching.verifying import contains
 
-__all__ = ["Vocabulary"]
+__all__ = ["Vocabulary", "parted"]
 
 _COMPLETIONS_MOST = 1_000
 _VALUES_MOST = 10_000
@@ -35,12 +37,17 @@ class Vocabulary:
         """
         if not phrase.endswith("*"):
             return [phrase]
-        *whole, begun = phrase.removesuffix("*").strip().strip('"').split()
+        *whole, begun = parted(phrase)
         # A single letter begins more words than are worth a look; a Chinese character may be a whole word.
         completions = None if len(begun) == 1 and begun.isascii() else self._beginning_with(begun)
         if completions is None:
             return [phrase]
-        return [f'"{" ".join((*whole, word))}"' for word in completions]
+        return [_whole((*whole, word)) for word in completions]
+
+    def some(self, phrase: str, most: int) -> list[str]:
+        """The first so many of the phrases that together are found where `phrase` is."""
+        *whole, begun = parted(phrase)
+        return [_whole((*whole, word)) for word in islice(self._words_with(begun), most)]
 
     def holds(self, word: str) -> bool:
         """Whether any request has this word, which may be a token."""
@@ -65,17 +72,26 @@ class Vocabulary:
 
     def _beginning_with(self, begun: str) -> list[str] | None:
         """Every word that begins so, `None` for too many: one look-up a word, however often it occurs."""
-        found: list[str] = []
+        found = list(islice(self._words_with(begun), _COMPLETIONS_MOST + 1))
+        return None if len(found) > _COMPLETIONS_MOST else found
+
+    def _words_with(self, begun: str) -> Iterator[str]:
         word = self._from(begun)
         while word is not None and word.startswith(begun):
-            if len(found) == _COMPLETIONS_MOST:
-                return None
-            found.append(word)
+            yield word
             word = self._from(word + _BEHIND)
-        return found
 
     def _from(self, start: str) -> str | None:
         """The first word from here on in the alphabet."""
         self._connection.execute(_VOCABULARY)
         row = self._connection.execute(_NEXT, (start,)).fetchone()
         return None if row is None else str(row[0])
+
+
+def parted(phrase: str) -> list[str]:
+    """The words of a phrase from `segments.phrase`, of which the last one may be only begun."""
+    return phrase.removesuffix("*").strip().strip('"').split()
+
+
+def _whole(words: Sequence[str]) -> str:
+    return f'"{" ".join(words)}"'
