@@ -38,7 +38,7 @@ from promptlayer_patch._query import (
     SortKey,
     condition,
 )
-from promptlayer_patch.store import Store
+from promptlayer_patch.store import Store, StoreError
 from promptlayer_patch.store.charting.charts import Charts
 from promptlayer_patch.store.indexing.indexer import Indexer
 
@@ -49,6 +49,7 @@ from benchmarks.store_filling import COMMON_WORD, DAYS, FIRST, MODELS, RARE_WORD
 BATCH = 500
 ALONE = 200
 """Requests that are stored one at a time, as the server does for a lone client."""
+_TO_WARM = 5
 PAGE = 50
 DAY_S = 86_400.0
 SEARCH = "/api/public/v2/requests/search"
@@ -236,7 +237,7 @@ def any_id(store: Store, chance: random.Random) -> int:
 
 def timed(name: str, prototype: str, rounds: int, ask: Callable[[random.Random], object]) -> Answered:
     chance = random.Random(name)
-    ask(chance)  # so that what is measured is warm
+    warmed(ask, chance)
     took, worked = [], []
     for _ in range(rounds):
         begun, busy = time.perf_counter(), time.process_time()
@@ -245,6 +246,16 @@ def timed(name: str, prototype: str, rounds: int, ask: Callable[[random.Random],
         took.append((time.perf_counter() - begun) * 1000)
     p95 = sorted(took)[int(rounds * 0.95)]
     return Answered(name, statistics.median(took), p95, statistics.median(worked), prototype)
+
+
+def warmed(ask: Callable[[random.Random], object], chance: random.Random) -> None:
+    """Ask until it is answered in time, as gigabytes may not be when they are first read."""
+    for _ in range(_TO_WARM):
+        try:
+            ask(chance)
+        except StoreError:
+            continue
+        return
 
 
 # A server
