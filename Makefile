@@ -6,7 +6,7 @@ VENV   := .venv
 BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
 # A file stays whole: its tests may share what is dear to set up. Much of the time they wait for processes, so three
 # share two cores well.
-SHARED := -n 3 --dist=loadfile
+SHARED := -n 3 --dist=loadfile --durations=15
 BROWSE  = $(BIN)/python -m tests.browser.chromium && $(BIN)/python -m pytest tests/browser $(SHARED)
 PIP    := $(BIN)/python -m pip -qq --disable-pip-version-check install --use-pep517
 
