@@ -135,9 +135,8 @@ class Backlog:
             return len(self._queue) + len(self._waiting) + len(self._in_flight)
 
     def everything(self) -> list[Parcel]:
-        """All that is left, oldest first."""
-        with self.lock:
-            return [*self._in_flight, *self._queue, *self._waiting]
+        """All that is left, oldest first. To be called under the lock, but for a forked child's sake."""
+        return [*self._in_flight, *self._queue, *self._waiting]
 
     def stats(self) -> Stats:
         with self.lock:

@@ -109,7 +109,9 @@ class Worker:
 
     def flush(self, timeout_s: float) -> bool:
         """Deliver now what has been put so far; false if `timeout_s` seconds were not enough."""
-        return self._awaited(self._backlog.everything(), timeout_s)
+        with self._lock:
+            parcels = self._backlog.everything()
+        return self._awaited(parcels, timeout_s)
 
     def end(self, timeout_s: float) -> bool:
         """The process ends: deliver what can be within `timeout_s` seconds and give up the rest.
@@ -290,7 +292,9 @@ class Worker:
         for parcel, outcome in outcomes:
             parcel.settle(outcome)
         if last_try and all(isinstance(delivery, TryLater) for delivery in deliveries):
-            self._give_up(self._backlog.everything())
+            with self._lock:
+                everything = self._backlog.everything()
+            self._give_up(everything)
         self._end_waits()
 
     def _end_waits(self) -> None:
@@ -313,7 +317,7 @@ class Worker:
 
     def _in_forked_child(self) -> None:
         """Start empty: the parent still has the backlog, and its threads do not exist here."""
-        theirs = self._backlog.everything()
+        theirs = self._backlog.everything()  # without its lock, which may have been held by another thread
         self._begin_with(self._backlog.anew())
         self._lane.forget()
         for parcel in theirs:
