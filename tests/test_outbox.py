@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from promptlayer_patch._encoding import encoded
-from promptlayer_patch._outbox import Address, Item, MemorySpool, OutboxDirectory, Unusable
+from promptlayer_patch._outbox import Address, Item, MemorySpool, OutboxDirectory, Unusable, database
 from promptlayer_patch._outbox import database as outbox_database
 from promptlayer_patch._outbox import file as outbox_file
 from promptlayer_patch._outbox import ledger as outbox_ledger
@@ -515,6 +515,33 @@ TestInMemory.settings = settings(max_examples=80, stateful_step_count=30, deadli
 
 
 # Who may read it
+
+
+def test_nothing_is_asked_of_sqlite_while_a_fork_may_come(directory: OutboxDirectory) -> None:
+    """A child that was forked while a thread is inside SQLite finds its mutexes locked for ever."""
+    file = directory.create(ADDRESS)
+    assert file._connection is not None
+    unguarded: list[str] = []
+    asked: list[str] = []
+
+    def note(statement: str) -> None:
+        asked.append(statement)
+        if not outbox_database.inside._is_owned():  # type: ignore[attr-defined]
+            unguarded.append(statement)
+
+    file._connection.set_trace_callback(note)
+    file.put(items(3))
+    file.publish()
+    first, second, third = taken_from(file)
+    file.put_off(first, 0.0)
+    file.delivered(second, 1)
+    file.remove(third)
+    file.note("name", "value")
+    assert file.facts()["name"] == "value"
+    file.recall()
+    file.close()
+    assert unguarded == []
+    assert any("synchronous" in statement for statement in asked), "the first commit was seen"
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permissions")

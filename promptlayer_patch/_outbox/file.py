@@ -51,7 +51,8 @@ class OutboxFile(Ledger):
             # 5 ms to get it back.
             self._write(_INSERT + ", ".join(["(?, ?, ?, ?, ?)"] * len(items)), values)
             if not self._arrived:
-                write_safely(self._connected())
+                with plainly():
+                    write_safely(self._connected())
             for item in items:
                 self.count += 1
                 self.size += item.size

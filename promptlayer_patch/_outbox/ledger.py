@@ -67,7 +67,7 @@ class Ledger:
 
     def close(self) -> None:
         """Let others have it; an empty one is deleted."""
-        with self._lock:
+        with self._lock, database.inside:
             if self._owed and self._connection is not None:
                 self._write_if_possible()
             connection, self._connection = self._connection, None
@@ -83,7 +83,7 @@ class Ledger:
 
     def set_aside(self) -> Path:
         """Close a damaged file and keep it under another name, for a person to look at."""
-        with self._lock:
+        with self._lock, database.inside:
             self.count = 0
             connection, self._connection = self._connection, None
             if connection is not None:
@@ -143,7 +143,9 @@ class Ledger:
     def _shrink(self) -> None:
         """Give back to the disk what a long outage took from it."""
         try:
-            if self.path.stat().st_size > _WORTH_SHRINKING:
+            if self.path.stat().st_size <= _WORTH_SHRINKING:
+                return
+            with database.inside:
                 self._connected().execute("VACUUM")
                 # Without it, the file has its size until somebody happens to merge the log into it.
                 self._connected().execute("PRAGMA wal_checkpoint(TRUNCATE)")
