@@ -26,7 +26,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from promptlayer_patch._encoding import encoded
-from promptlayer_patch._outbox import Address, Item, MemorySpool, OutboxDirectory, Unusable, database
+from promptlayer_patch._outbox import Address, Item, MemorySpool, OutboxDirectory, Unusable
 from promptlayer_patch._outbox import database as outbox_database
 from promptlayer_patch._outbox import file as outbox_file
 from promptlayer_patch._outbox import ledger as outbox_ledger
