@@ -18,17 +18,20 @@ _WIDENS = 6
 """One byte of JSON is at most so many as `json.dumps` writes it: a letter as its number, a float in full."""
 
 # A quote of JSON, or one in a string of JSON in a string of JSON.
-_KEY_END = re.compile(rb'"(?<=[yntYNT\\]")(?:\s|\\[bfnrt])*:')
+_KEY_END = re.compile(rb'"(?<=[yntYNT\\]")(?:[\s\x80-\xff]|\\u....|\\[bfnrt])*:')
 _LONGEST_NAME = 3 * max(map(len, SPELLED)) + 8
 """In bytes, with letters that casefold to those of a name, and backslashes between the name and its quote."""
 
-# In a string a line break is a backslash and a letter, which is no part of the word that follows it.
-_BEGINS = rb"(?:(?<![A-Za-z0-9]%b)|(?<=\\[bfnrt]%b))"
+# In a string a line break is a backslash and a letter, and a letter of another script may be spelled as a
+# number: neither is part of the word that follows it.
+_BEGINS = rb"(?:(?<![A-Za-z0-9]%b)|(?<=\\[bfnrt]%b)|(?<=\\u[0-9A-Fa-f]{4}%b))"
+_SPACE = rb"[\s\\\x80-\xff]"
+"""May be white space of any script, be it spelled."""
 
 
 def _word(prefix: bytes) -> bytes:
     """The end of `prefix`, seen from behind, where it begins a word."""
-    return rb"(?<=%b)" % prefix + _BEGINS % (prefix, prefix)
+    return rb"(?<=%b)" % prefix + _BEGINS % (prefix, prefix, prefix)
 
 
 def _words(pivot: bytes, *prefixes: bytes) -> bytes:
@@ -44,13 +47,13 @@ _BEGINNINGS = tuple(
     for pattern in (
         _words(b"-", b"sk-"),
         _words(b"_", b"sk_", b"pl_", b"rk_", *_GITHUB, b"github_pat_"),
-        _words(b"J", b"eyJ"),
+        b"J" + _word(b"eyJ"),
         rb"I(?:(?<=AKI)A|(?<=ASI)A|(?<=AI)za)[A-Za-z0-9_-]{16}",
         rb"xox[abeprs]-",
-        rb"Bearer(?:\s|\\[bfnrt])",
-        rb"bearer(?:\s|\\[bfnrt])",
-        rb"Basic(?:\s|\\[bfnrt])",
-        rb"basic(?:\s|\\[bfnrt])",
+        b"Bearer" + _SPACE,
+        b"bearer" + _SPACE,
+        b"Basic" + _SPACE,
+        b"basic" + _SPACE,
         rb"-----BEGIN ",
         # A letter or a sign of ASCII, spelled: anything may stand there.
         rb"\\u00[2-7]",

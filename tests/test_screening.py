@@ -21,6 +21,7 @@ from promptlayer_patch._secrets import scrubbed_value
 from promptlayer_patch._shortening import content_size
 from promptlayer_patch._vectors import as_floats
 from promptlayer_patch.records import Record
+from tests.test_redaction import SECRETS
 
 # Beginnings and names of secrets, in all their spellings, and what may stand beside them.
 PIECES = (
@@ -108,6 +109,37 @@ def test_what_is_called_clean_has_nothing_to_take_out(
     body = json.dumps(data, **spelling).encode("utf-8", "surrogatepass")
     if is_clean(body):
         assert scrubbed_value(data) is data
+
+
+BESIDE = (
+    *("", " ", "\n", "\t", "a", "9", "-", "_", '"', "\\", "\x1f", "\x85", "\u00a0", "\u3000"),
+    *("é", "\u4e16", "\U0001f511"),
+)
+"""What may stand before a secret and between its parts: letters and spaces of all scripts."""
+
+
+@settings(max_examples=1500)
+@given(
+    secret=SECRETS,
+    before=st.sampled_from(BESIDE),
+    after=st.sampled_from(BESIDE),
+    space=st.sampled_from(BESIDE),
+    times=st.integers(0, 1),
+    spelling=st.sampled_from(SPELLINGS),
+)
+@example("sk-ABCDEFGHIJKLMNOP0123", "\u4e16", "", " ", 0, SPELLINGS[0])
+@example("sk-ABCDEFGHIJKLMNOP0123", "é", "", " ", 0, SPELLINGS[0])
+@example("Bearer A1b2C3d4E5f6G7h8", "", "", "\u00a0", 0, SPELLINGS[0])
+@example("Bearer A1b2C3d4E5f6G7h8", "", "", "\u3000", 0, SPELLINGS[1])
+@example("eyJhéabcdefgh.abcdefgh.abcdefgh", "", "", " ", 0, SPELLINGS[1])
+def test_no_neighbour_hides_a_secret(
+    secret: str, before: str, after: str, space: str, times: int, spelling: dict[str, Any]
+) -> None:
+    data = nested({"text": before + secret.replace(" ", space) + after, f"{before}api_key": "hidden"}, times)
+    told = {**data, "named": f'"api_key"{space}:"hidden"'}
+    for one in (data, told, [before + secret.replace(" ", space) + after]):
+        if scrubbed_value(one) is not one:
+            assert not is_clean(json.dumps(one, **spelling).encode("utf-8", "surrogatepass"))
 
 
 @pytest.mark.parametrize("code", [f"\\u00{number:02x}" for number in range(0x20, 0x7F)], ids=str)
