@@ -25,6 +25,8 @@ class Backlog:
         self._queue: deque[Parcel] = deque()
         self._waiting: list[Parcel] = []
         self._in_flight: list[Parcel] = []
+        self._left = 0
+        """How many are in one of these three."""
         self._bytes = 0
         self._recorded = self._delivered = self._rejected = self._dropped = self._retried = 0
         self._annotations = 0
@@ -33,24 +35,29 @@ class Backlog:
         """An empty one with the same bounds."""
         return Backlog(self._max_records, self._max_bytes)
 
-    def add(self, parcel: Parcel, *, refusal: str | None = None) -> str | None:
-        """Queue a parcel; the reason if it is dropped instead. `refusal` is a reason to drop it anyway."""
-        with self.lock:
-            if refusal is None and not self._has_room_for(parcel):
-                refusal = "the queue is full"
-            self._recorded += 1
-            self._annotations += isinstance(parcel.cargo, PendingAnnotation)
-            if refusal is None:
-                self._queue.append(parcel)
-                self._bytes += parcel.size
-            else:
-                self._dropped += 1
-            return refusal
-
-    def _has_room_for(self, parcel: Parcel) -> bool:
-        """Whether it fits, be it without the largest parts of its content."""
-        if len(self._queue) + len(self._waiting) + len(self._in_flight) >= self._max_records:
+    def add(self, parcel: Parcel) -> bool:
+        """Queue a parcel; false if there is no room for it. To be called under the lock."""
+        self._recorded += 1
+        if isinstance(parcel.cargo, PendingAnnotation):
+            self._annotations += 1
+        if self._left >= self._max_records or (
+            self._bytes + parcel.size > self._max_bytes and not self._fits_when_lightened(parcel)
+        ):
+            self._dropped += 1
             return False
+        self._queue.append(parcel)
+        self._left += 1
+        self._bytes += parcel.size
+        return True
+
+    def refuse(self, parcel: Parcel) -> None:
+        """Count a parcel that is not taken any more. To be called under the lock."""
+        self._recorded += 1
+        self._annotations += isinstance(parcel.cargo, PendingAnnotation)
+        self._dropped += 1
+
+    def _fits_when_lightened(self, parcel: Parcel) -> bool:
+        """Give up the largest parts of its content until it fits."""
         while self._bytes + parcel.size > self._max_bytes:
             if not parcel.cargo.lighten():
                 return False
@@ -85,8 +92,7 @@ class Backlog:
                         self._dropped += 1
                     case Rejected():
                         self._rejected += 1
-                self._bytes -= parcel.size
-                parcel.is_done = True
+                self._done(parcel)
                 outcomes.append((parcel, delivery))
         return outcomes
 
@@ -103,8 +109,7 @@ class Backlog:
         with self.lock:
             left = [parcel for parcel in parcels if not parcel.is_done]
             for parcel in left:
-                parcel.is_done = True
-                self._bytes -= parcel.size
+                self._done(parcel)
             self._dropped += len(left)
             self._queue = deque(parcel for parcel in self._queue if not parcel.is_done)
             self._waiting = [parcel for parcel in self._waiting if not parcel.is_done]
@@ -129,11 +134,6 @@ class Backlog:
         """How many could be delivered now."""
         return len(self._queue)
 
-    def left(self) -> int:
-        """How many are not delivered, rejected or dropped."""
-        with self.lock:
-            return len(self._queue) + len(self._waiting) + len(self._in_flight)
-
     def everything(self) -> list[Parcel]:
         """All that is left, oldest first. To be called under the lock, but for a forked child's sake."""
         return [*self._in_flight, *self._queue, *self._waiting]
@@ -143,12 +143,17 @@ class Backlog:
             return Stats(
                 recorded=self._recorded,
                 delivered=self._delivered,
-                queued=self.left(),
+                queued=self._left,
                 rejected=self._rejected,
                 dropped=self._dropped,
                 retried=self._retried,
                 annotations=self._annotations,
             )
+
+    def _done(self, parcel: Parcel) -> None:
+        parcel.is_done = True
+        self._left -= 1
+        self._bytes -= parcel.size
 
     def _put_off(self, parcel: Parcel, after_s: float | None) -> None:
         parcel.attempts += 1

@@ -19,10 +19,27 @@ from promptlayer_patch.records import Ending, Failure, Receipt, Rejected
 
 _NOT_IN_THE_BODY = frozenset({"extra_headers", "extra_query", "extra_body", "timeout"})
 
+_NONE_YET: Any = ()
+"""For a list that only a stream needs."""
 _NOTHING: Mapping[str, str] = {}
 
 LOST = Rejected("lost to a fault of promptlayer_patch, see its log")
 FORKED = Rejected("the call belongs to the process this one was forked from")
+
+_LIGHT = 65_536
+"""Bytes of a body that may be held until the worker knows whether it is text."""
+
+_process = object()
+"""This process; a forked child is another."""
+
+
+def _in_forked_child() -> None:
+    global _process
+    _process = object()
+
+
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_in_forked_child)
 
 CURRENT: ContextVar[Call | None] = ContextVar("promptlayer_patch_call", default=None)
 """The call that the code running now belongs to."""
@@ -45,24 +62,25 @@ class Call:
     client_type: type | None = None
     options: Any = None
     passed: Mapping[str, Any] | None = None
+    request: Any = None
+    """The HTTP request under way; not kept longer, since it may hold files."""
     url: Any = None
     headers: Any = None
     request_body: bytes | None = None
     fields: Any = None
     files: Sequence[tuple[str, str | None, str | None, int | None]] = ()
     body: bytes | None = None
-    chunks: list[bytes]
+    chunks: list[bytes] = _NONE_YET
     output_size = 0
-    stamps: list[float]
+    stamps: list[float] = _NONE_YET
     result: Any = None
-    content_type = ""
     status: int | None = None
     attempts = 0
     ending = Ending.COMPLETE
     failure: Failure | None = None
     ended = 0.0
     outer_error: tuple[int, type] | None = None
-    """An exception that was being handled before the call began: it says nothing about the call."""
+    """An exception that was being handled before the stream began: it says nothing about the stream."""
 
     def __init__(
         self,
@@ -79,12 +97,7 @@ class Call:
         self.receipt = receipt
         self.tags = tags
         self.metadata = metadata
-        self.chunks = []
-        self.stamps = []
-        error = sys.exc_info()[1]
-        if error is not None:
-            self.outer_error = id(error), type(error)
-        self.pid = os.getpid()
+        self.process = _process
         self.unsettled = [True]
         self.started_at = time.time()
         self.started = time.perf_counter()
@@ -94,35 +107,34 @@ class Call:
         self.started_at = time.time()
         self.started = time.perf_counter()
 
-    def claim(self, client: Any, options: Any) -> bool:
-        """Take this call for the request that is about to go out; false if it already has one."""
-        if self.claimed:
-            return False
+    def claim(self, client: Any, options: Any) -> None:
+        """Take this call for the request that is about to go out."""
         self.claimed = True
         self.passed = None
         self.client_type = type(client)
         self.options = options
-        return True
-
-    def attempt(self, request: Any) -> None:
-        """Count one HTTP request and keep what it sends."""
-        self.attempts += 1
-        self._keep_request(request)
 
     def keep(self, response: Any) -> None:
-        """Keep how the call was answered; the body follows by itself."""
-        if self.url is None:
-            self._keep_request(response.request)
+        """Keep what was sent and how it was answered; the body follows by itself."""
+        if self.request is None:
+            self.request = response.request
+        self._keep_sent()
         self.headers = response.headers
-        self.content_type = header(response.headers, "content-type")
         self.status = response.status_code
-        if self.request_body is None:
-            self._keep_fields()
 
     def keep_body(self, body: bytes) -> None:
         self.output_size = len(body)
-        if is_text(self.content_type):
+        # To look up its type takes longer than to keep it; the worker looks.
+        if len(body) <= _LIGHT or is_text(self.content_type):
             self.body = body
+
+    def stream(self) -> None:
+        """The body will come in chunks, while the application reads it."""
+        self.chunks, self.stamps = [], []
+        error = sys.exc_info()[1]
+        if error is not None:
+            self.outer_error = id(error), type(error)
+        self.streaming = True
 
     def backdate(self, response: Any) -> None:
         """Take the start from the HTTP library, for a call that was noticed only at its end."""
@@ -141,14 +153,12 @@ class Call:
         """End the call because the client raised `error`."""
         if not self.open:
             return
-        request = getattr(error, "request", None)
-        if self.url is None and request is not None:
-            self._keep_request(request)
+        if self.request is None and self.url is None:
+            self.request = getattr(error, "request", None)
         response = getattr(error, "response", None)
         if response is not None and self.status is None:
             self.status = getattr(response, "status_code", None)
             self.headers = getattr(response, "headers", None)
-            self.content_type = header(self.headers, "content-type")
             self.keep_body(getattr(response, "_content", b""))
         self.finish(ending_of(error), failure_of(error))
 
@@ -161,13 +171,14 @@ class Call:
         self.ended = time.perf_counter()
         self.ending = ending
         self.failure = failure
-        if self.pid != os.getpid():
+        if self.process is not _process:
             self.receipt.settle(FORKED)
         elif not self.claimed:
             self.receipt.settle(Rejected("the call ended before a request was made"))
         else:
             try:
-                self._keep_fields()
+                if self.options is not None or self.request is not None:
+                    self._keep_sent()
                 self.sink(self)
             except Exception:
                 self.receipt.settle(LOST)
@@ -191,6 +202,10 @@ class Call:
         return bool(self.unsettled)
 
     @property
+    def content_type(self) -> str:
+        return header(self.headers, "content-type")
+
+    @property
     def size(self) -> int:
         """About how many bytes this call holds in memory until it is delivered."""
         held = sum(map(len, self.chunks)) if self.chunks else 0
@@ -207,18 +222,18 @@ class Call:
         if self.shared or not parts[largest]:
             return False
         self.left_out += parts[largest]
-        setattr(self, largest, [] if largest == "chunks" else None)
+        setattr(self, largest, () if largest == "chunks" else None)
         return True
 
-    def _keep_request(self, request: Any) -> None:
-        self.url = request.url
-        content = getattr(request, "_content", None)
-        # A multipart body begins with its boundary; it holds files, so only its fields are kept.
-        if content is not None and not content.startswith(b"--"):
-            self.request_body = content
-
-    def _keep_fields(self) -> None:
-        """Without request bytes (multipart, cancelled) keep the fields the client was about to send."""
+    def _keep_sent(self) -> None:
+        """Keep what was sent; without its bytes (multipart, cancelled) the fields that were about to be."""
+        request, self.request = self.request, None
+        if request is not None:
+            self.url = request.url
+            content = getattr(request, "_content", None)
+            # A multipart body begins with its boundary; it holds files, so only its fields are kept.
+            if content is not None and not content.startswith(b"--"):
+                self.request_body = content
         options, self.options = self.options, None
         if self.request_body is None and options is not None:
             extra = getattr(options, "extra_json", None) or {}  # what `extra_body` adds

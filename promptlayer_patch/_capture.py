@@ -96,9 +96,27 @@ class Capture:
     def switch_off(self) -> None:
         self.active = False
 
-    def around_call(self, name: str, kind: Kind) -> Wrapper:
+    def around_call(self, name: str, kind: Kind, awaited: bool) -> Wrapper:
         """The wrapper for a create method of this name, whose request is of this kind."""
-        return self._around(name, partial(self._call, kind))
+        with_options = self._around(name, partial(self._call, kind))
+        begin = self._begin
+
+        def wrapper(
+            wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+        ) -> Any:
+            # Most calls ask for nothing of ours: they take the short way.
+            if self._only_asked or "pl_tags" in kwargs or "return_pl_id" in kwargs or not self.active:
+                return with_options(wrapped, instance, args, kwargs)
+            call = None
+            try:
+                call = begin(name, kind, instance, kwargs)
+            except Exception as fault:
+                report("opening a record", fault)
+            if call is None:
+                return wrapped(*args, **kwargs)
+            return follow(call, wrapped, args, kwargs, awaited)
+
+        return wrapper
 
     def around_helper(self, name: str, kind: Kind) -> Wrapper:
         """The wrapper for a `.stream()` method: its manager makes the request later, through `create`."""
@@ -196,10 +214,21 @@ class Capture:
             return wrapped(*args, **kwargs)
         call, ends = None, False
         try:
-            # With the instance in front where another tool calls it as a plain function.
-            given = args if instance is not None else args[1:]
-            options = given[1] if len(given) > 1 else kwargs["options"]
-            call, ends = self._departing(args[0] if instance is None else instance, options)
+            if instance is not None and len(args) > 1:
+                client, options = instance, args[1]
+            else:
+                client, options = _passed(instance, args, kwargs)
+            current = CURRENT.get()
+            if (
+                current is not None
+                and not current.claimed
+                and self._routes.kind_of(options.method, options.url) == current.kind
+            ):
+                # The wrapper above ends it; only a failure is noticed here, where nobody can have caught it.
+                current.claim(client, options)
+                call = current
+            else:
+                call, ends = self._departing(current, client, options)
         except Exception as fault:
             report("following a request", fault)
         if call is None:
@@ -215,7 +244,8 @@ class Capture:
             try:
                 call = CURRENT.get()
                 if call is not None and call.unsettled:
-                    call.attempt(request)
+                    call.attempts += 1
+                    call.request = request
             except Exception as fault:
                 report("keeping a request", fault)
         return request
@@ -226,13 +256,17 @@ class Capture:
         """The wrapper for the client's `_process_response`, sync or async: the last attempt's response."""
         if self.active:
             try:
-                self._arrived(args[0] if instance is None else instance, kwargs)
+                call = CURRENT.get()
+                if call is not None and call.claimed and call.unsettled:
+                    keep(call, kwargs["response"], kwargs)
+                else:
+                    self._arrived(call, args[0] if instance is None else instance, kwargs)
             except Exception as fault:
                 report("keeping a response", fault)
         return wrapped(*args, **kwargs)
 
     def _begin(
-        self, name: str, kind: Kind, resource: Any, kwargs: dict[str, Any], extra: tuple[str, ...]
+        self, name: str, kind: Kind, resource: Any, kwargs: dict[str, Any], extra: tuple[str, ...] = ()
     ) -> Call | None:
         plain = _scope.none_holds()
         if not plain and _scope.suppressed():
@@ -244,7 +278,7 @@ class Capture:
                 return None  # the helper itself is followed already: early `parse` calls `create`
             if current.name == name and _same(current.passed, kwargs):
                 return None  # we are wrapped twice, around a plain function of another tool
-        call = self._open(helper or name, kind, extra, plain=plain)
+        call = self._open(helper or name, kind, extra, plain)
         call.passed = kwargs
         if self._sampler != 1.0:
             call.sampled = takes(self._sampler, call.name, kwargs)
@@ -254,7 +288,7 @@ class Capture:
             call.untapped(getattr(resource, "_client", None), kwargs)
         return call
 
-    def _open(self, name: str, kind: Kind, extra: tuple[str, ...] = (), *, plain: bool = False) -> Call:
+    def _open(self, name: str, kind: Kind, extra: tuple[str, ...] = (), plain: bool = False) -> Call:
         """A call that begins now; `plain` if no scope holds for it."""
         if plain and not extra:
             call = Call(name, kind, self._sink, Receipt(self._urge), self._tags, self._metadata)
@@ -278,28 +312,30 @@ class Capture:
         call.sampled = takes(self._sampler, call.name, getattr(options, "json_data", None) or {})
         return call
 
-    def _departing(self, client: Any, options: Any) -> tuple[Call | None, bool]:
-        """The call this request belongs to, if any, and whether the call ends when the request returns."""
-        current = CURRENT.get()
+    def _departing(self, current: Call | None, client: Any, options: Any) -> tuple[Call | None, bool]:
+        """The call of a request that is not plainly the open call's own: one that ends with the request.
+
+        Arguments may make requests too while they are read. False if that call ends elsewhere.
+        """
         if current is None:
             return self._open_for(client, options), True
         if current.options is options:
             return None, False  # the same request once more, through a client that calls its base class
-        if not current.claimed and self._is_of(current, client, options) and current.claim(client, options):
-            # The wrapper above ends it; only a failure is noticed here, where nobody can have caught it.
+        if not current.claimed and self._asks_like(current, client, options):
+            current.claim(client, options)
             return current, False
         return self._open_for(client, options) or NOBODY, True
 
-    def _is_of(self, call: Call, client: Any, options: Any) -> bool:
-        """Whether a request is the open call's own: arguments may make requests too while they are read."""
-        kind = self._routes.kind_of(options.method, options.url)
-        if kind is None and not type(client).__module__.startswith("openai"):
-            return bool(options.method.lower() == call.kind[0])  # a client with addresses of its own
-        return kind == call.kind
+    def _asks_like(self, call: Call, client: Any, options: Any) -> bool:
+        """Whether a client that has addresses of its own asks in the way the open call would."""
+        return (
+            self._routes.kind_of(options.method, options.url) is None
+            and not type(client).__module__.startswith("openai")
+            and options.method.lower() == call.kind[0]
+        )
 
-    def _arrived(self, client: Any, kwargs: dict[str, Any]) -> None:
+    def _arrived(self, call: Call | None, client: Any, kwargs: dict[str, Any]) -> None:
         response, options = kwargs["response"], kwargs["options"]
-        call = CURRENT.get()
         if call is None:
             # Another tool's patch went round our `request`.
             call = self._open_for(client, options)
@@ -309,9 +345,16 @@ class Capture:
                     call.backdate(response)
                     call.finish(Ending.COMPLETE)
         elif call.unsettled:
-            if not call.claimed:
-                call.claim(client, options)
+            call.claim(client, options)
             keep(call, response, kwargs)
+
+
+def _passed(instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tuple[Any, Any]:
+    """Client and options that `request` was called with, in one of the less common ways."""
+    # With the instance in front where another tool calls it as a plain function.
+    given = args if instance is not None else args[1:]
+    client = args[0] if instance is None else instance
+    return client, given[1] if len(given) > 1 else kwargs["options"]
 
 
 def _same(passed: Mapping[str, Any] | None, arguments: Mapping[str, Any]) -> bool:

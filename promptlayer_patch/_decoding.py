@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptlayer_patch._bodies import Bodies
-from promptlayer_patch._call import Call, header
+from promptlayer_patch._call import Call, header, is_text
 from promptlayer_patch._folding import Folded, fold_stream, parse_events
 from promptlayer_patch._vectors import as_floats
 from promptlayer_patch.records import Ending, Failure, Record
@@ -70,7 +70,9 @@ def record_of(call: Call) -> Record:
 
 def _body(call: Call) -> bytes | None:
     body = b"".join(call.chunks) if call.chunks else call.body
-    if body is None or not call.raw_encoded:
+    if body is None or not is_text(call.content_type):
+        return None
+    if not call.raw_encoded:
         return body
     match header(call.headers, "content-encoding").lower():
         case "":

@@ -14,14 +14,24 @@ from promptlayer_patch._unawaited import Unawaited, standing_for
 from promptlayer_patch.records import Ending
 
 
-def follow(call: Call, wrapped: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-    """Make the call, and notice how it goes; its return is the end of it."""
+def follow(
+    call: Call,
+    wrapped: Callable[..., Any],
+    args: tuple[Any, ...],
+    kwargs: dict[str, Any],
+    awaited: bool = True,
+) -> Any:
+    """Make the call, and notice how it goes; its return is the end of it.
+
+    `awaited` is whether it is expected to return a coroutine.
+    """
     unawaited = None
-    try:
-        # Made before the client's coroutine, so that a collection finalises it first.
-        unawaited = Unawaited(None, call)
-    except Exception as fault:
-        report("preparing for a coroutine", fault)
+    if awaited:
+        try:
+            # Made before the client's coroutine, so that a collection finalises it first.
+            unawaited = Unawaited(None, call)
+        except Exception as fault:
+            report("preparing for a coroutine", fault)
     token = CURRENT.set(call)
     try:
         result = wrapped(*args, **kwargs)
@@ -35,7 +45,7 @@ def follow(call: Call, wrapped: Callable[..., Any], args: tuple[Any, ...], kwarg
         CURRENT.reset(token)
     if isinstance(result, CoroutineType):
         try:
-            return standing_for(result, unawaited, _follow_async, call)
+            return standing_for(result, unawaited or Unawaited(None, call), _follow_async, call)
         except Exception as fault:
             report("following a coroutine", fault)
             return result

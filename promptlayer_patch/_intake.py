@@ -30,7 +30,9 @@ def put(began_in: Installation, call: Call) -> None:
     elif not call.sampled and not _is_kept_error(call, began_in.settings.sample_errors):
         call.receipt.settle(Rejected(_NOT_SAMPLED))
     else:
-        _hand_over(pipeline, call)
+        pipeline.put(call)
+        if call.prompt is not None:
+            _link(pipeline, call)
 
 
 def urge(installation: Installation) -> None:
@@ -55,11 +57,12 @@ def submit(installation: Installation, record: Record, receipt: Receipt) -> None
         record = replace(record, tags=tags, metadata={**metadata, **record.metadata})
         group, prompt = _scope.linked()
         record = replace(record, group_id=record.group_id or group, prompt=record.prompt or prompt)
-        _hand_over(pipeline, FinishedCall(record, receipt, size=1024 + content_size(record)))
+        finished = FinishedCall(record, receipt, size=1024 + content_size(record))
+        pipeline.put(finished)
+        _link(pipeline, finished)
 
 
-def _hand_over(pipeline: Pipeline, call: Call | FinishedCall) -> None:
-    pipeline.put(call)
+def _link(pipeline: Pipeline, call: Call | FinishedCall) -> None:
     if call.prompt is not None and not call.prompt.is_exact:
         # The call has been handed over: a fault here must not say of it that it is lost.
         link = partial(pipeline.annotate, may_start=not call.in_finalizer)

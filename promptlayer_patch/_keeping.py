@@ -24,8 +24,9 @@ def named_by_helper(headers: Any) -> str | None:
 def keep(call: Call, response: Any, kwargs: Mapping[str, Any]) -> None:
     """Keep the response; the body now if it is the caller's to have at once, else while it is read."""
     call.keep(response)
-    if hasattr(response, "_content") and not _is_left_unread(kwargs):
-        call.keep_body(response.content)
+    body = getattr(response, "_content", None)
+    if body is not None and not _is_left_unread(kwargs):
+        call.keep_body(body)
     else:
         _streams.watch(response, call)
 
@@ -47,4 +48,5 @@ def _is_left_unread(kwargs: Mapping[str, Any]) -> bool:
     if kwargs.get("stream"):
         return True
     headers = getattr(kwargs.get("options"), "headers", None)
-    return isinstance(headers, Mapping) and headers.get(RAW_HEADER) == "stream"
+    # Most often there are none, which is quicker to see than what they are.
+    return bool(headers) and isinstance(headers, Mapping) and headers.get(RAW_HEADER) == "stream"

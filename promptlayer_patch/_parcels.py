@@ -132,18 +132,20 @@ Load: TypeAlias = Record | PendingAnnotation
 """What it is on the worker's thread."""
 
 
-@dataclass(slots=True)
 class Parcel:
     """A finished call or an annotation on its way to one destination."""
 
-    cargo: Cargo
-    settle: Callable[[Outcome], None]
-    size: int
+    # Defaults of the class: making one is on the way of every call.
     load: Load | None = None
-    attempts: int = 0
-    due: float = 0.0
-    is_done: bool = False
+    attempts = 0
+    due = 0.0
+    is_done = False
     """Delivered, rejected or given up."""
+
+    def __init__(self, cargo: Cargo, settle: Callable[[Outcome], None]) -> None:
+        self.cargo = cargo
+        self.settle = settle
+        self.size = cargo.size
 
 
 def wait_before(attempt: int, after_s: object) -> float:

@@ -101,7 +101,7 @@ class Wrappers(Protocol):
 
     tapped: bool
 
-    def around_call(self, name: str, kind: tuple[str, str]) -> Wrapper: ...
+    def around_call(self, name: str, kind: tuple[str, str], awaited: bool) -> Wrapper: ...
 
     def around_helper(self, name: str, kind: tuple[str, str]) -> Wrapper: ...
 
@@ -175,10 +175,13 @@ class Patcher:
     def _apply_point(self, module: ModuleType, point: PatchPoint) -> None:
         class_name, _, method = point.method.partition(".")
         name = self._table.name(point)
-        around = self._wrappers.around_helper if point.helper else self._wrappers.around_call
         for owner in _defined_in(module, class_name, f"Async{class_name}"):
             if method in vars(owner):
-                wrapper = around(name, point.kind)
+                if point.helper:
+                    wrapper = self._wrappers.around_helper(name, point.kind)
+                else:
+                    awaited = owner.__name__ != class_name
+                    wrapper = self._wrappers.around_call(name, point.kind, awaited)
                 wrapper = _stepping_over(vars(owner)[method], wrapper) or wrapper
                 self._wrap(owner, method, wrapper, _CreateWrapper)
 

@@ -51,6 +51,7 @@ class Pipeline:
             _way(destination, settings, decode)
             for destination, decode in zip(settings.to, self._decodes, strict=True)
         ]
+        self._only_way = self._ways[0] if len(self._ways) == 1 else None
         self._numbering = next((at for at, one in enumerate(settings.to) if assigns_ids(one)), 0)
         """The destination whose ids are meant where nobody knows better: the first that gives any."""
         self._issued: OrderedDict[int, int] = OrderedDict()
@@ -62,12 +63,11 @@ class Pipeline:
 
     def put(self, call: Call | FinishedCall) -> None:
         receipt, may_start = call.receipt, not call.in_finalizer
-        if len(self._ways) == 1:
-            self._ways[0].put(call, receipt.settle, may_start=may_start)
+        if self._only_way is not None:
+            self._only_way.put(call, receipt.settle, may_start=may_start)
         else:
             call.shared = True
-            receipt.outcomes = [None] * len(self._ways)
-            votes = _Votes(receipt, self._issued, self._counting)
+            votes = _Votes(receipt, len(self._ways), self._issued, self._counting)
             for at, way in enumerate(self._ways):
                 way.put(call, partial(votes.settle, at), may_start=may_start)
         receipt.file(may_start=may_start)
@@ -158,13 +158,15 @@ class _Votes:
     Those after the first `counting` are heard only.
     """
 
-    def __init__(self, receipt: Receipt, issued: OrderedDict[int, int], counting: int) -> None:
+    def __init__(self, receipt: Receipt, ways: int, issued: OrderedDict[int, int], counting: int) -> None:
+        self._outcomes: list[Outcome | None] = [None] * ways
+        receipt.outcomes = self._outcomes
         self._receipt = receipt
         self._issued = issued
         self._counting = counting
 
     def settle(self, destination: int, outcome: Outcome) -> None:
-        outcomes = self._receipt.outcomes
+        outcomes = self._outcomes
         outcomes[destination] = outcome
         if destination >= self._counting:
             return

@@ -103,7 +103,7 @@ def watch(response: Any, call: Call) -> None:
         subclass = _subclasses[base] = type(base.__name__, (_Watched, base), {"_unwatched": base, **named})
     response.__dict__[_KEY] = Watch(call)
     response.__class__ = subclass
-    call.streaming = True
+    call.stream()
 
 
 def abandon_all() -> None:

@@ -89,17 +89,22 @@ class Worker:
         With `may_start` false no thread is started: a garbage collection may run while the interpreter
         holds the lock that starting a thread needs.
         """
+        parcel, ring = Parcel(cargo, settle), False
         with self._lock:
-            closed = "promptlayer_patch was uninstalled" if self._closing else None
-            refusal = self._backlog.add(Parcel(cargo, settle, cargo.size), refusal=closed)
-            ring = refusal is None and self._idle
-            if ring:
-                self._idle = False
-        if refusal is not None:
+            if self._closing:
+                self._backlog.refuse(parcel)
+                refusal = "promptlayer_patch was uninstalled"
+            elif not self._backlog.add(parcel):
+                refusal = "the queue is full"
+            else:
+                refusal = ""
+                if self._idle:
+                    self._idle, ring = False, True
+        if ring:
+            self._wake(may_start)
+        elif refusal:
             warn_once(f"dropped: {refusal}", "a record was dropped: %s", refusal)
             settle(Rejected(f"dropped: {refusal}"))
-        elif ring:
-            self._wake(may_start)
 
     def urge(self) -> None:
         """Deliver what is queued without waiting for more: somebody waits for an id."""

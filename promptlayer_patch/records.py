@@ -6,10 +6,11 @@ exists from the moment the call starts and is told later which request id the re
 
 from __future__ import annotations
 
+import itertools
 import os
 import threading
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 from functools import partial
@@ -159,8 +160,22 @@ Outcome: TypeAlias = Delivered | Rejected
 
 
 def new_record_id() -> str:
-    """32 hex digits: milliseconds since the epoch, then 80 random bits."""
-    return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
+    """32 hex digits: milliseconds since the epoch, 48 random bits of this process, a number of its own."""
+    return f"{time.time_ns() // 1_000_000:012x}{_process_digits}{next(_numbers):08x}"
+
+
+def _draw_digits() -> None:
+    # Once for each process and not for each id, on the way of every call: asking the system takes as long as
+    # the rest of an id.
+    global _process_digits
+    _process_digits = os.urandom(6).hex()
+
+
+_numbers = itertools.count()
+_process_digits: str
+_draw_digits()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_draw_digits)
 
 
 _awaited: set[Receipt] = set()
@@ -173,30 +188,20 @@ class Receipt:
     Whoever holds one may wait for the id, in a thread (`request_id`) or on an event loop (`arequest_id`).
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_at_filing",
-        "_callbacks",
-        "_filed",
-        "_outcome",
-        "_urge",
-        "last_annotation",
-        "outcomes",
-        "record_id",
-    )
+    # Defaults of the class: a call whose id nobody asks for needs none of them.
+    outcomes: Sequence[Outcome | None] = ()
+    """What became of the request at each destination, where there are several."""
+    last_annotation: str | None = None
+    """Id of the last annotation that was made through this receipt."""
+    _outcome: Delivered | Rejected | None = None
+    _callbacks: Sequence[Callable[..., object]] = ()
+    _at_filing: Sequence[Callable[..., object]] = ()
+    _filed = False
 
     def __init__(self, urge: Callable[[], object] | None = None) -> None:
         self.record_id = new_record_id()
         """Id of the record this receipt is for; also sent to PromptLayer as metadata."""
         self._urge = urge
-        self._outcome: Delivered | Rejected | None = None
-        self._callbacks: list[Callable[..., object]] = []
-        self._filed = False
-        self._at_filing: list[Callable[..., object]] = []
-        self.outcomes: list[Outcome | None] = []
-        """What became of the request at each destination, where there are several."""
-        self.last_annotation: str | None = None
-        """Id of the last annotation that was made through this receipt."""
 
     @property
     def done(self) -> bool:
@@ -238,7 +243,7 @@ class Receipt:
         """Call `callback()` once the outcome is known: now, or later on the worker's thread."""
         # Append first, look second: `settle` looks after it has set the outcome, so one of the two sides
         # sees the other without a lock, which a forked child could inherit locked.
-        self._callbacks.append(callback)
+        self._list("_callbacks").append(callback)
         _awaited.add(self)
         if self._outcome is not None:
             self._call_back()
@@ -248,7 +253,8 @@ class Receipt:
         if self._outcome is None:
             self._outcome = outcome
             self.file(may_start=False)
-            self._call_back()
+            if self._callbacks:
+                self._call_back()
 
     def outcome_at(self, destination: int) -> Outcome | None:
         """What became of the request at the destination of this number, as far as it is known."""
@@ -260,23 +266,29 @@ class Receipt:
         It is told whether it may start a thread: not under a garbage collection, which `may_start` says of
         this moment.
         """
-        self._at_filing.append(callback)  # then look, as in `when_done`
+        self._list("_at_filing").append(callback)  # then look, as in `when_done`
         if self._filed:
             self.file(may_start=may_start)
 
     def file(self, *, may_start: bool) -> None:
         """The record has been handed over for delivery."""
         self._filed = True
-        _drain(self._at_filing, "sending an annotation", may_start)
+        if self._at_filing:
+            _drain(self._list("_at_filing"), "sending an annotation", may_start)
+
+    def _list(self, name: str) -> list[Callable[..., object]]:
+        """The list of this name, made when it is first needed, of all threads by one."""
+        made: list[Callable[..., object]] = self.__dict__.setdefault(name, [])
+        return made
 
     def _call_back(self) -> None:
-        _drain(self._callbacks, "telling of a request id")
+        _drain(self._list("_callbacks"), "telling of a request id")
         _awaited.discard(self)
 
     def _forget(self, callback: Callable[[], object]) -> None:
         # Who waits again and again through an outage must not leave something behind each time.
         try:
-            self._callbacks.remove(callback)
+            self._list("_callbacks").remove(callback)
         except ValueError:
             pass  # called already
         if not self._callbacks:

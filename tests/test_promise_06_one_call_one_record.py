@@ -995,6 +995,44 @@ class Again(Twice):
 
 
 @modes
+def test_a_tool_that_calls_our_tap_as_a_plain_function(
+    is_async: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With the client in front of the other arguments, as one found in the class is called."""
+    name = "AsyncAPIClient" if is_async else "SyncAPIClient"
+    owner: Any = getattr(importlib.import_module("openai._base_client"), name)
+    wire = Wire()
+    client = wire.async_client() if is_async else wire.client()
+    with installed() as sink:
+        ours = vars(owner)["request"]
+        monkeypatch.setattr(owner, "request", lambda *args, **kwargs: ours(*args, **kwargs))
+        run(create(client), is_async=is_async)
+        monkeypatch.undo()
+        assert recorded(sink) == [CREATE]
+    (record,) = sink.records
+    assert (record.status, record.client) == (200, "AsyncOpenAI" if is_async else "OpenAI")
+
+
+@modes
+def test_a_client_that_has_addresses_of_its_own(is_async: bool) -> None:
+    """A gateway's: what it asks for stands beneath another path, and the call is still one record."""
+    base: Any = openai.AsyncOpenAI if is_async else openai.OpenAI
+
+    class Gateway(base):  # type: ignore[misc]
+        def post(self, path: str, **kwargs: Any) -> Any:
+            return super().post("/gateway/ask", **kwargs)
+
+    wire = Wire(answer=replies(chat("through the gateway")))
+    client = wire.async_client(Gateway) if is_async else wire.client(Gateway)
+    with installed() as sink:
+        run(create(client), is_async=is_async)
+        assert recorded(sink) == [CREATE]
+    (record,) = sink.records
+    assert record.endpoint.endswith("/gateway/ask")
+    assert record.response["choices"][0]["message"]["content"] == "through the gateway"
+
+
+@modes
 @pytest.mark.parametrize("beneath", [True, False], ids=["beneath us", "on top of us"])
 def test_a_tool_that_asks_twice(beneath: bool, is_async: bool) -> None:
     """Two calls were made, and each has its record with its own answer."""

@@ -826,7 +826,7 @@ import signal, sys, faulthandler
 from tests.test_worker import Desk, PATIENCE_S
 
 faulthandler.dump_traceback_later(40, exit=True)  # what a deadlock would come to
-desk, handled = Desk(), []
+desk, handled = Desk(max_records=1_000_000), []
 def handler(*_):
     handled.append(1)
     desk.put()
