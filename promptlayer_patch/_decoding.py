@@ -14,6 +14,7 @@ from typing import Any
 from promptlayer_patch._bodies import Bodies
 from promptlayer_patch._call import Call, header, is_text
 from promptlayer_patch._folding import Folded, fold_stream, parse_events
+from promptlayer_patch._parsing import parsed
 from promptlayer_patch._vectors import as_floats
 from promptlayer_patch.records import Ending, Failure, Record
 
@@ -111,7 +112,7 @@ def _decoded(body: bytes) -> tuple[Any, bytes | None]:
     if not body:
         return None, None
     try:
-        return json.loads(body.decode()), body
+        return parsed(body.decode()), body
     except (ValueError, RecursionError):
         pass
     try:

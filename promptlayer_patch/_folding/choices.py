@@ -10,7 +10,7 @@ from promptlayer_patch._folding.merge import Pieces, merge, settle, substantial
 __all__ = ["chat_fold", "fold_for_shape", "text_fold"]
 
 # `obfuscation` only pads the chunks of a stream; an error is reported beside the response.
-_NOT_KEPT = frozenset({"choices", "error", "object", "obfuscation"})
+_NOT_KEPT = frozenset({"error", "object"})
 # The first chunk of an Azure stream has these empty; some servers give each chunk another time.
 _FIRST_WINS = frozenset({"created", "id", "model"})
 
@@ -47,6 +47,7 @@ class _ChoicesFold:
         self._new_choice = new_choice
         self._choices: dict[int, _Choice] = {}
         self._top: dict[str, Any] = {"id": None, "object": kind, "created": None, "model": None}
+        self._latest: dict[str, Any] | None = None
 
     def carries_output(self, name: str, chunk: dict[str, Any]) -> bool:
         return any(
@@ -56,13 +57,19 @@ class _ChoicesFold:
         )
 
     def add(self, name: str, chunk: dict[str, Any]) -> None:
-        for position, choice in enumerate(_choices_of(chunk)):
+        for position, choice in enumerate(_entries(chunk.pop("choices", None))):
             index = choice.get("index")
             if not isinstance(index, int):
                 index = position
             if index not in self._choices:
                 self._choices[index] = self._new_choice()
             self._choices[index].add(choice)
+        chunk.pop("obfuscation", None)
+        if chunk != self._latest:  # beside the choices most chunks say what the one before has said
+            self._latest = chunk
+            self._add_beside(chunk)
+
+    def _add_beside(self, chunk: dict[str, Any]) -> None:
         top = self._top
         for key, value in chunk.items():
             if key in _NOT_KEPT:
@@ -82,10 +89,15 @@ class _Rest:
 
     def __init__(self) -> None:
         self._values: dict[str, Any] = {}
+        self._latest: dict[str, Any] | None = None
 
     def add(self, choice: dict[str, Any]) -> None:
+        """Add what is left of a choice when its text has been taken out."""
+        if choice == self._latest and not choice.get("logprobs"):
+            return  # nothing new, as in most chunks
+        self._latest = choice
         for key, value in choice.items():
-            if key in ("index", "delta", "message", "text"):
+            if key == "index":
                 continue
             if value is None:
                 self._values.setdefault(key, None)
@@ -117,7 +129,7 @@ class _TextChoice:
         self._rest = _Rest()
 
     def add(self, choice: dict[str, Any]) -> None:
-        if isinstance(text := choice.get("text"), str):
+        if isinstance(text := choice.pop("text", None), str):
             self._text.parts.append(text)
         self._rest.add(choice)
 
@@ -133,11 +145,12 @@ class _ChatChoice:
         self._rest = _Rest()
 
     def add(self, choice: dict[str, Any]) -> None:
-        if isinstance(delta := choice.get("delta"), dict):
-            for call in _entries(delta.pop("tool_calls", None)):
-                self._calls.add(call)
+        if isinstance(delta := choice.pop("delta", None), dict):
+            if calls := delta.pop("tool_calls", None):
+                for call in _entries(calls):
+                    self._calls.add(call)
             merge(self._message, delta)
-        if isinstance(message := choice.get("message"), dict):
+        if isinstance(message := choice.pop("message", None), dict):
             self._whole = message
         self._rest.add(choice)
 

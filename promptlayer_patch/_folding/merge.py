@@ -54,7 +54,9 @@ def merge(into: dict[str, Any], delta: dict[str, Any]) -> None:
     """Add `delta` to `into`, which then holds growing text: `settle` it before use."""
     for key, value in delta.items():
         old = into.get(key)
-        if value is None:
+        if type(old) is Pieces and type(value) is str and key not in _IDENTITY:
+            old.parts.append(value)
+        elif value is None:
             into.setdefault(key, None)
         elif old is None:
             into[key] = _merged_lists([], value) if isinstance(value, list) else value

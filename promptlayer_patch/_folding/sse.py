@@ -39,9 +39,13 @@ def parse_events(body: bytes) -> Iterator[Event]:
                 data = []
             name = None
             continue
-        field, _, value = line.rstrip(b"\r\n").partition(b":")
+        line = line.rstrip(b"\r\n")
+        if line.startswith(b"data: "):
+            data.append(line[6:])
+            continue
+        field, _, value = line.partition(b":")
         if field == b"data":
-            data.append(value[1:] if value[:1] == b" " else value)
+            data.append(value)
         elif field == b"event":
             name = value.removeprefix(b" ").decode("utf-8", "replace") or None
     if data and _is_whole(_text(data)):
@@ -49,7 +53,8 @@ def parse_events(body: bytes) -> Iterator[Event]:
 
 
 def _text(lines: list[bytes]) -> str:
-    return b"\n".join(lines).decode("utf-8", "replace")
+    data = lines[0] if len(lines) == 1 else b"\n".join(lines)
+    return data.decode("utf-8", "replace")
 
 
 def _is_whole(text: str) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -13,6 +12,7 @@ from promptlayer_patch._folding.media import ImageFold, SpeechFold, TranscriptFo
 from promptlayer_patch._folding.responses import ResponsesFold
 from promptlayer_patch._folding.runs import RunFold
 from promptlayer_patch._folding.sse import DONE, Event, parse_events
+from promptlayer_patch._parsing import parsed
 
 __all__ = ["Folded", "fold_stream"]
 
@@ -116,7 +116,7 @@ class _Folding:
 
 def _decoded(text: str) -> Any:
     try:
-        return json.loads(text)
+        return parsed(text)
     except (ValueError, RecursionError):
         return _UNREADABLE
 
