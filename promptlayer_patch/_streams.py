@@ -32,14 +32,21 @@ _under_way: dict[int, weakref.ref[Watch]] = {}
 class Watch:
     """Follows one response body from the first read to the ending."""
 
-    __slots__ = ("__weakref__", "begun", "call", "reading")
+    __slots__ = ("__weakref__", "begun", "call", "tee")
 
     def __init__(self, call: Call) -> None:
         self.call = call
         self.begun = False
-        self.reading = False
-        """Whether control is inside the HTTP library, waiting for the next chunk."""
+        self.tee: Callable[[], Any] = _no_tee
+        """Gives the generator that hands over the chunks, while there is one."""
         _under_way[id(self)] = weakref.ref(self)
+
+    @property
+    def reading(self) -> bool:
+        """Whether control is inside the HTTP library, waiting for the next chunk."""
+        tee = self.tee()
+        # Asked of the generator: to note it down would take two more steps for every chunk.
+        return bool(getattr(tee, "gi_running", False) or getattr(tee, "ag_running", False))
 
     def keeper(self) -> Callable[[bytes], None]:
         """Keeps a chunk or, where it is no text, its size."""
@@ -206,7 +213,12 @@ class _Watched:
 
 def _teed(tee: Callable[..., Any], chunks: Any, response: Any) -> Any:
     watch: Watch = response.__dict__[_KEY]
-    return tee(chunks, response, watch, watch.keeper(), time.perf_counter)
+    made = tee(chunks, response, watch, watch.keeper(), time.perf_counter)
+    watch.tee = weakref.ref(made)
+    return made
+
+
+def _no_tee() -> None: ...
 
 
 def _is_read_raw(response: Any) -> bool:
@@ -242,20 +254,18 @@ def _tee(
     # reading of a stream is held up by.
     open_call, stamps = watch.call.unsettled, watch.call.stamps
     untimed = _STAMPS
-    watch.begun = watch.reading = True
+    watch.begun = True
     try:
         for chunk in chunks:
             try:
                 if open_call:  # else it is read once more after the end, and the worker has the call
-                    if untimed:
-                        untimed -= 1
-                        stamps.append(now())
                     keep(chunk)
+                    if untimed:
+                        stamps.append(now())
+                        untimed -= 1
             except Exception as fault:
                 report("keeping a chunk", fault)
-            watch.reading = False
             yield chunk
-            watch.reading = True
     except GeneratorExit:
         try:
             watch.dropped()
@@ -285,20 +295,18 @@ async def _async_tee(
 ) -> AsyncIterator[bytes]:
     open_call, stamps = watch.call.unsettled, watch.call.stamps
     untimed = _STAMPS
-    watch.begun = watch.reading = True
+    watch.begun = True
     try:
         async for chunk in chunks:
             try:
                 if open_call:
-                    if untimed:
-                        untimed -= 1
-                        stamps.append(now())
                     keep(chunk)
+                    if untimed:
+                        stamps.append(now())
+                        untimed -= 1
             except Exception as fault:
                 report("keeping a chunk", fault)
-            watch.reading = False
             yield chunk
-            watch.reading = True
     except GeneratorExit:
         try:
             watch.dropped()
