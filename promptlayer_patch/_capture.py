@@ -278,7 +278,10 @@ class Capture:
                 return None  # the helper itself is followed already: early `parse` calls `create`
             if current.name == name and _same(current.passed, kwargs):
                 return None  # we are wrapped twice, around a plain function of another tool
-        call = self._open(helper or name, kind, extra, plain)
+        if plain and not extra and self._begins is None:
+            call = Call(helper or name, kind, self._sink, Receipt(self._urge), self._tags, self._metadata)
+        else:
+            call = self._open(helper or name, kind, extra)
         call.passed = kwargs
         if self._sampler != 1.0:
             call.sampled = takes(self._sampler, call.name, kwargs)
@@ -288,16 +291,13 @@ class Capture:
             call.untapped(getattr(resource, "_client", None), kwargs)
         return call
 
-    def _open(self, name: str, kind: Kind, extra: tuple[str, ...] = (), plain: bool = False) -> Call:
-        """A call that begins now; `plain` if no scope holds for it."""
-        if plain and not extra:
-            call = Call(name, kind, self._sink, Receipt(self._urge), self._tags, self._metadata)
-        else:
-            tags, metadata = _scope.merged(self._tags, self._metadata, extra)
-            name, receipt = _scope.announced() or (name, Receipt(self._urge))
-            call = Call(name, kind, self._sink, receipt, tags, metadata)
-            call.group_id, call.prompt = _scope.linked()
-            _scope.hand_out(receipt)
+    def _open(self, name: str, kind: Kind, extra: tuple[str, ...] = ()) -> Call:
+        """A call that begins now, in the scopes that hold for it."""
+        tags, metadata = _scope.merged(self._tags, self._metadata, extra)
+        name, receipt = _scope.announced() or (name, Receipt(self._urge))
+        call = Call(name, kind, self._sink, receipt, tags, metadata)
+        call.group_id, call.prompt = _scope.linked()
+        _scope.hand_out(receipt)
         if self._begins is not None:
             self._begins(call)
         return call

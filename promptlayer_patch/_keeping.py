@@ -25,10 +25,10 @@ def keep(call: Call, response: Any, kwargs: Mapping[str, Any]) -> None:
     """Keep the response; the body now if it is the caller's to have at once, else while it is read."""
     call.keep(response)
     body = getattr(response, "_content", None)
-    if body is not None and not _is_left_unread(kwargs):
-        call.keep_body(body)
-    else:
+    if body is None or kwargs.get("stream") or _is_read_later(kwargs.get("options")):
         _streams.watch(response, call)
+    else:
+        call.keep_body(body)
 
 
 def keep_result(call: Call, result: Any) -> None:
@@ -43,10 +43,8 @@ def keep_result(call: Call, result: Any) -> None:
         call.result = result
 
 
-def _is_left_unread(kwargs: Mapping[str, Any]) -> bool:
+def _is_read_later(options: Any) -> bool:
     """Whether the application reads the body itself, even where a fake transport already holds it."""
-    if kwargs.get("stream"):
-        return True
-    headers = getattr(kwargs.get("options"), "headers", None)
+    headers = getattr(options, "headers", None)
     # Most often there are none, which is quicker to see than what they are.
     return bool(headers) and isinstance(headers, Mapping) and headers.get(RAW_HEADER) == "stream"

@@ -16,10 +16,10 @@ from tests.support.instructions import KINDS, counted
 # `python -m tests.support.instructions`.
 COUNTED: dict[tuple[int, int], dict[str, int]] = {
     (3, 11): {
-        "chat": 4_440,
-        "chat in a scope": 6_080,
-        "chat, async": 5_076,
-        "a stream of 100 chunks": 21_968,
+        "chat": 3_492,
+        "chat in a scope": 5_172,
+        "chat, async": 4_220,
+        "a stream of 100 chunks": 19_012,
     },
 }
 MORE = 1.1
