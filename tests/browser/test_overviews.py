@@ -15,6 +15,13 @@ def test_charts_are_drawn_and_can_be_read_as_tables(visitor: Visitor) -> None:
     page.get_by_role("link", name="Charts", exact=True).click()
     expect(page.locator("canvas").first).to_be_visible()
     assert page.locator("canvas").count() >= 4
+    values = page.locator(".u-legend .u-value")
+    idle = values.all_inner_texts()
+    assert all(idle), "the last moment's, before anybody points at one"
+    page.locator(".u-over").first.hover(position={"x": 20, "y": 20})
+    expect(values.first).not_to_have_text(idle[0])
+    page.get_by_role("heading", level=1).hover()
+    expect(values.first).to_have_text(idle[0])
     page.locator("summary", has_text=re.compile("table", re.IGNORECASE)).first.click()
     expect(page.get_by_role("table").first).to_be_visible()
 

@@ -51,9 +51,14 @@
     });
   }
 
-  function moment(value) {
-    if (value === null) return "";
-    return new Date(value * 1000).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" });
+  const moment = (value) => (value === null ? "" : dashboard.minute(new Date(value * 1000)));
+
+  /** Until somebody points at a moment, the legend tells of the last one of which something is known. */
+  function resting({ series }) {
+    const last = Math.max(...series.map(({ numbers }) => numbers.findLastIndex((number) => number !== null)));
+    return (chart) => {
+      if (chart.legend.idx === null) chart.setLegend({ idx: last }, false);
+    };
   }
 
   /** On top of each other: the first series at the bottom. */
@@ -69,7 +74,9 @@
     return uPlot.paths.bars({ size: [0.82, 60], align: step ? 1 : 0 });
   }
 
-  function options(figure, { moments, series, begins }, width) {
+  function options(figure, known, width) {
+    const { moments, series, begins } = known;
+    const rest = resting(known);
     const isStack = "stacked" in figure.dataset;
     const names = COLOURS[figure.dataset.series] ?? COLOURS.default;
     const colours = series.map((one, place) => token(names[place % names.length]));
@@ -106,7 +113,7 @@
         { label: begins, value: (chart, value) => moment(value) },
         ...(isStack ? described.reverse() : described),
       ],
-      hooks: { setSelect: [(chart) => choose(chart, moments)] },
+      hooks: { setSelect: [(chart) => choose(chart, moments)], ready: [rest], setLegend: [rest] },
     };
   }
 
