@@ -53,9 +53,9 @@
 
   const moment = (value) => (value === null ? "" : dashboard.minute(new Date(value * 1000)));
 
-  /** Until somebody points at a moment, the legend tells of the last one of which something is known. */
+  /** Until somebody points at a moment, the legend tells of the last one at which there was something. */
   function resting({ series }) {
-    const last = Math.max(...series.map(({ numbers }) => numbers.findLastIndex((number) => number !== null)));
+    const last = Math.max(...series.map(({ numbers }) => numbers.findLastIndex((number) => number)));
     return (chart) => {
       if (chart.legend.idx === null) chart.setLegend({ idx: last }, false);
     };
@@ -69,6 +69,9 @@
       numbers.map((number, place) => (number ? (heights[place] += number) : null)),
     );
   }
+
+  /** A single number has no line to be seen by. */
+  const isAlone = ({ numbers }) => numbers.filter((number) => number !== null).length === 1;
 
   function bars(step) {
     return uPlot.paths.bars({ size: [0.82, 60], align: step ? 1 : 0 });
@@ -92,7 +95,7 @@
       width: isStack ? 0 : 1.75,
       fill: isStack ? colours[place] : undefined,
       paths: isStack ? bars(moments.length > 1) : undefined,
-      points: isStack ? { show: false } : { size: 4 },
+      points: isStack ? { show: false } : { size: 4, ...(isAlone(one) ? { show: true } : {}) },
       spanGaps: true,
       value: (chart, value, which, at) => (at === null ? "" : one.written[at]),
     }));
