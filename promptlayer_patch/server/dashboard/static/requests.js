@@ -206,7 +206,7 @@
     const link = address && document.querySelector(`.facet a.value[data-name="${CSS.escape(address)}"]`);
     if (link) {
       sessionStorage.removeItem(FOCUS);
-      link.focus({ preventScroll: true });
+      (filters.open ? link : filters.querySelector("summary")).focus({ preventScroll: true });
     }
   });
 })();
