@@ -178,6 +178,17 @@ def test_a_long_text_is_folded_and_a_huge_one_is_bounded(site: Site) -> None:
     assert "in the raw data only" in answer.text
 
 
+def test_from_the_top_of_a_long_conversation_a_link_leads_to_the_answer(site: Site) -> None:
+    said = [{"role": ("user", "assistant")[at % 2], "content": f"turn {at}"} for at in range(300)]
+    page = site.page(chat(said, "the answer"))
+    assert "the answer" in page.one("article", id="answer").text
+    assert site.page(chat(said[:5], "the answer")).all("a", href="#answer") == []
+    assert (
+        site.page(request_of("chat.completions.create", {"messages": said}, None)).all("a", href="#answer")
+        == []
+    )
+
+
 def test_what_was_asked_stands_above_a_huge_answer(site: Site) -> None:
     page = site.page(chat("Write a book", "word " * 400_000))
     assert "Write a book" in page.one("article", data_role="user").text
