@@ -165,6 +165,9 @@ def test_what_no_request_says_is_no_zero(served: tuple[Server, Client]) -> None:
     assert {row["values"][0] for row in chart(found, "cost")["rows"]} == {None}
     assert {value for row in chart(found, "first-token")["rows"] for value in row["values"]} == {None}
     assert {tile["name"]: tile["value"] for tile in found["tiles"]}["Cost"] is None
+    figures = Page(client.get("/charts").text).all("figure", class_="chart-card")
+    empty = {one.attributes["data-series"] for one in figures if "Nothing to draw." in one.text}
+    assert empty == {"cost", "first-token"}
 
 
 @pytest.mark.parametrize(

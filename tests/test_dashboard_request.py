@@ -178,6 +178,33 @@ def test_a_long_text_is_folded_and_a_huge_one_is_bounded(site: Site) -> None:
     assert "in the raw data only" in answer.text
 
 
+def test_from_the_top_of_a_long_conversation_a_link_leads_to_the_answer(site: Site) -> None:
+    said = [{"role": ("user", "assistant")[at % 2], "content": f"turn {at}"} for at in range(300)]
+    page = site.page(chat(said, "the answer"))
+    assert "the answer" in page.one("article", id="answer").text
+    assert site.page(chat(said[:5], "the answer")).all("a", href="#answer") == []
+    assert (
+        site.page(request_of("chat.completions.create", {"messages": said}, None)).all("a", href="#answer")
+        == []
+    )
+
+
+def test_what_was_asked_stands_above_a_huge_answer(site: Site) -> None:
+    page = site.page(chat("Write a book", "word " * 400_000))
+    assert "Write a book" in page.one("article", data_role="user").text
+    fold = page.one("details", class_="fold")
+    assert fold.text.startswith("Show more")
+    assert "200,000 characters" in fold.text
+
+
+def test_a_tool_call_without_arguments_says_so(site: Site) -> None:
+    call = {"id": "call_1", "type": "function", "function": {"name": "now", "arguments": ""}}
+    message = {"role": "assistant", "content": None, "tool_calls": [call]}
+    asked = {"messages": [{"role": "user", "content": "What time is it?"}]}
+    page = site.page(request_of("chat.completions.create", asked, {"choices": [{"message": message}]}))
+    assert page.one("details", class_="call").text.endswith("nothing")
+
+
 def test_a_huge_text_in_another_script_is_bounded_too(site: Site) -> None:
     chance = random.Random(1)
     text = "".join(chr(chance.randrange(0x4E00, 0x5600)) for _ in range(300_000))
@@ -304,6 +331,8 @@ def test_a_failure_says_what_it_was_and_what_its_ending_means(site: Site) -> Non
     assert "Slow down" in text
     assert "The request failed, or the stream broke on the way." in text
     assert "Nothing came back." in text
+    assert "until the end" in text
+    assert "until the whole answer" not in text
 
 
 @pytest.mark.parametrize(

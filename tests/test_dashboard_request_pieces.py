@@ -75,8 +75,17 @@ def test_code_is_found_in_any_text(text: str) -> None:
 def test_a_page_takes_so_much_text_and_no_more() -> None:
     room = Room()
     texts = [room.prose("word " * 20_000) for _ in range(5)]
-    assert sum(len(shown(text)) for text in texts) <= 200_000
-    assert [text.left_out for text in texts] == [0, 0, 100_000, 100_000, 100_000]
+    assert [len(shown(text)) for text in texts] == [100_000, 100_000, 400, 400, 400]
+    assert [text.left_out for text in texts] == [0, 0, 99_600, 99_600, 99_600]
+
+
+def test_a_huge_text_leaves_each_of_the_others_its_beginning() -> None:
+    room = Room()
+    room.prose("word " * 400_000)
+    assert shown(room.prose("Write a book")) == "Write a book"
+    assert len(shown(room.prose("字" * 1_000))) == 200
+    begun = [room.prose("word " * 1_000) for _ in range(1_000)]
+    assert sum(len(shown(text)) for text in begun) <= 40_000
 
 
 @given(SHAPED)

@@ -7,8 +7,10 @@ import io
 import json
 import re
 import sqlite3
+import subprocess
 from collections.abc import Iterator
 from contextlib import closing
+from html import unescape
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlencode, urlsplit
@@ -194,11 +196,34 @@ def test_the_form_of_times_shows_those_of_the_query(browser: Browser, ids: list[
 def test_an_empty_store_says_what_to_paste(tmp_path: Path) -> None:
     with browsing(tmp_path / "empty.db") as browser:
         page = browser.get("/")
-        assert "export PROMPTLAYER_BASE_URL=http://127.0.0.1:" in page.text
+        assert "PROMPTLAYER_BASE_URL=http://127.0.0.1:" in page.text
         assert "No requests yet" in page.text
         assert "No requests yet" not in browser.get("/?q=x").text
         for path in PAGES:
             assert browser.get(path).status_code == 200
+
+
+def test_the_line_to_paste_logs_here_and_the_page_has_no_key(tmp_path: Path) -> None:
+    with Server(tmp_path / "my requests.db") as server:
+        server.start()
+        browser = Browser(server)
+        html = browser.get("/").text
+        program = pasted(html).replace(
+            "promptlayer-patch run -- python app.py", "printenv PROMPTLAYER_BASE_URL PROMPTLAYER_API_KEY"
+        )
+        ran = subprocess.run(["sh", "-c", program], capture_output=True, text=True, check=True)
+        assert ran.stdout.split() == [server.url, server.api_key]
+        assert str(server.api_key) not in html
+        other = client_of_another_workspace(server)
+        assert "PROMPTLAYER_API_KEY='your API key'" in pasted(other.get("/").text)
+        browser.close()
+        other.close()
+
+
+def pasted(html: str) -> str:
+    found = re.search(r'<pre id="paste">(.*?)</pre>', html, re.DOTALL)
+    assert found
+    return unescape(re.sub("<[^>]*>", "", found[1]))
 
 
 # --- live

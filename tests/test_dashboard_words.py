@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import io
 import re
+import string
 from collections.abc import Iterator
 from html import unescape
 from pathlib import Path
@@ -14,6 +15,8 @@ from jinja2 import Environment, nodes
 
 import promptlayer_patch
 import promptlayer_patch.server.dashboard
+from promptlayer_patch._query.language import complete
+from promptlayer_patch._query.names import NAMES
 from promptlayer_patch.demo.history import fill
 from promptlayer_patch.server.dashboard import words
 from promptlayer_patch.server.dashboard.chinese import CHINESE
@@ -22,6 +25,7 @@ from tests.support.serving import serving
 
 DASHBOARD = Path(promptlayer_patch.server.dashboard.__file__).parent
 _LINK = re.compile(r'<a[^>]*\shref="([^"]*)"')
+_VALUES = re.compile(r"[\w.]+(, [\w.]+)+")
 _ONE = {"kwargs": {}, "request_response": {}, "request_start_time": 1, "request_end_time": 2}
 _SAME_EVERYWHERE = frozenset(
     {"promptlayer_patch", "HTTP", "JSON", "JSONL", "CSV", "SDK", "Python", "curl", "p50", "p90", "p95"}
@@ -94,6 +98,26 @@ def test_what_is_wrong_with_a_query_has_chinese() -> None:
     assert len(said) > 25
     told = words.problems("zh")
     assert [one for one in said if told(one.replace("{}", "x")) == one.replace("{}", "x")] == []
+
+
+def said_of_completions() -> Iterator[str]:
+    typed = ("", *string.ascii_lowercase, *(f"{name}:" for name in NAMES))
+    for text in typed:
+        yield from (one.says for one in complete(text, len(text)).suggestions)
+
+
+def test_what_the_query_bar_offers_is_explained_in_chinese() -> None:
+    said = {one for one in said_of_completions() if one and not _VALUES.fullmatch(one)}
+    assert len(said) > 50
+    assert sorted(said - set(CHINESE)) == []
+
+
+def test_completions_are_explained_in_the_readers_language(tmp_path: Path) -> None:
+    with serving(tmp_path) as (_, client):
+        offered = client.get(
+            "/complete", params={"q": "mod", "at": 3}, headers={"Accept-Language": "zh-CN"}
+        ).json()["suggestions"]
+        assert [one["says"] for one in offered if one["text"] == "model:"] == ["作答的模型"]
 
 
 @pytest.mark.parametrize(

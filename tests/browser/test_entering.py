@@ -71,12 +71,17 @@ def test_a_key_lets_in(stranger: Visitor) -> None:
     expect(page.get_by_role("heading", level=1)).to_have_text("Requests")
 
 
-def test_a_wrong_key_is_said_to_be_wrong(stranger: Visitor) -> None:
-    page = stranger.go("/")
+def test_a_wrong_key_is_said_to_be_wrong_and_the_right_one_leads_to_what_was_asked_for(
+    stranger: Visitor,
+) -> None:
+    page = stranger.go("/charts?q=model%3Agpt-4o")
     page.get_by_label("API key").fill("pl_wrong")
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("alert")).to_have_text("There is no such key.")
     assert "pl_wrong" not in page.content()
+    page.get_by_label("API key").fill(str(stranger.server.api_key))
+    page.keyboard.press("Enter")
+    page.wait_for_url("**/charts?q=model%3Agpt-4o")
 
 
 def test_the_cookie_of_another_start_is_worth_nothing(

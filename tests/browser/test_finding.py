@@ -9,7 +9,7 @@ import re
 from contextlib import closing
 from pathlib import Path
 
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Locator, Page, expect
 
 from promptlayer_patch.server.running import Server
 from promptlayer_patch.store import Store
@@ -26,6 +26,12 @@ def rows(page: Page) -> int:
 
 def count(page: Page) -> str:
     return page.locator("#count strong").inner_text()
+
+
+def width(one: Locator) -> float:
+    box = one.bounding_box()
+    assert box
+    return box["width"]
 
 
 def search(page: Page, query: str) -> None:
@@ -125,6 +131,22 @@ def test_columns_are_chosen_and_stay(visitor: Visitor) -> None:
     expect(page.get_by_role("columnheader", name="Attempts")).to_be_attached()
 
 
+def test_what_was_said_has_the_most_room_and_gets_that_of_the_folded_filters(visitor: Visitor) -> None:
+    page = visitor.go("/")
+    said = page.get_by_role("columnheader", name="Input and output")
+    before = width(said)
+    assert before > 250
+    filters = page.locator("#filters")
+    filters.locator("> summary").press("Enter")
+    expect(filters).not_to_have_attribute("open")
+    assert width(said) > before + 120
+    visitor.go("/charts")
+    visitor.go("/")
+    expect(filters).not_to_have_attribute("open")
+    filters.locator("> summary").press("Enter")
+    expect(page.get_by_role("complementary", name="Filters").get_by_role("link").first).to_be_visible()
+
+
 def test_the_list_is_sorted_by_a_click(visitor: Visitor) -> None:
     page = visitor.go("/")
     page.get_by_role("columnheader", name="Latency").get_by_role("link").click()
@@ -209,6 +231,7 @@ def test_deleting_asks_first_and_says_how_many(owner: Visitor) -> None:
     page.get_by_label("All of this query").check()
     page.get_by_role("button", name="Delete…").click()
     expect(page.get_by_role("main")).to_contain_text(f"{wanted} requests")
+    assert width(page.locator(".asking")) < 700, "a line that can be read at a glance"
     page.get_by_role("link", name="Cancel").click()
     assert owner.server.count() == 1_743
     page.locator("#with-selected summary").click()

@@ -30,6 +30,17 @@ _STRAYS = 10
 """Stops that are no controls: texts that scroll."""
 
 
+def test_a_filter_that_was_folded_away_hands_the_focus_to_what_unfolds_it(visitor: Visitor) -> None:
+    visitor.page.set_viewport_size({"width": 400, "height": 800})
+    page = visitor.go("/?q=tag%3Adigest")
+    page.locator("#filters > summary").press("Enter")
+    page.get_by_role("complementary", name="Filters").get_by_role("link", name=re.compile("^nightly")).press(
+        "Enter"
+    )
+    page.wait_for_url(re.compile("nightly"))
+    expect(page.locator("#filters > summary")).to_be_focused()
+
+
 @pytest.mark.parametrize(
     "name",
     ["requests-none", "request-tools", "compare", "charts", "prompt", "tags", "trace", "prompt-new"],

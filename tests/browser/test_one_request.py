@@ -6,12 +6,16 @@ import json
 import re
 import subprocess
 import sys
+from contextlib import closing
+from pathlib import Path
 
 import pytest
 from playwright.sync_api import Browser, Locator, Page, expect
 
 from promptlayer_patch.server.running import Server
+from promptlayer_patch.store import Store
 from tests.browser.visiting import Visitor, visiting
+from tests.support.dashboard_records import chat
 
 
 def opened(visitor: Visitor, query: str) -> Page:
@@ -33,6 +37,24 @@ def test_a_conversation_is_read_from_top_to_bottom(visitor: Visitor) -> None:
         expect(main).to_contain_text(text)
     page.locator("summary", has_text="Raw response").first.click()
     expect(main).to_contain_text("chat.completion")
+
+
+def test_names_of_any_length_and_texts_of_any_script_keep_to_their_place(
+    browser: Browser, tmp_path: Path
+) -> None:
+    with closing(Store.open(tmp_path / "requests.db")) as store:
+        record = chat("متى يصل طلبي رقم 12345؟", "It is on its way.", metadata={"k" * 200: "v" * 400})
+        (number,) = store.add([record])
+    with Server(tmp_path / "requests.db") as server, visiting(browser, server.start()) as visitor:
+        visitor.let_in()
+        page = visitor.go(f"/requests/{number}")
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        for text, side in (("متى", "right"), ("on its way", "left")):
+            said = page.locator(".turn .said", has_text=text)
+            inner, outer = said.locator(".prose").bounding_box(), said.bounding_box()
+            assert inner
+            assert outer
+            assert (inner["x"] > outer["x"] + 100) == (side == "right"), text
 
 
 @pytest.mark.parametrize("script", [True, False], ids=["with script", "without"])

@@ -3,11 +3,19 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import closing
+from pathlib import Path
 
 from playwright.sync_api import Browser, Page, expect
 
+from promptlayer_patch._spans.model import Span
 from promptlayer_patch.server.running import Server
+from promptlayer_patch.store import Store
+from promptlayer_patch.store.spans.spans import SpanEntry, Spans
 from tests.browser.visiting import Visitor, visiting
+
+_TRACE = "7" * 32
 
 
 def test_charts_are_drawn_and_can_be_read_as_tables(visitor: Visitor) -> None:
@@ -15,6 +23,13 @@ def test_charts_are_drawn_and_can_be_read_as_tables(visitor: Visitor) -> None:
     page.get_by_role("link", name="Charts", exact=True).click()
     expect(page.locator("canvas").first).to_be_visible()
     assert page.locator("canvas").count() >= 4
+    values = page.locator(".u-legend .u-value")
+    idle = values.all_inner_texts()
+    assert all(idle), "the last moment's, before anybody points at one"
+    page.locator(".u-over").first.hover(position={"x": 20, "y": 20})
+    expect(values.first).not_to_have_text(idle[0])
+    page.get_by_role("heading", level=1).hover()
+    expect(values.first).to_have_text(idle[0])
     page.locator("summary", has_text=re.compile("table", re.IGNORECASE)).first.click()
     expect(page.get_by_role("table").first).to_be_visible()
 
@@ -91,6 +106,36 @@ def test_a_tag_leads_to_its_requests(visitor: Visitor) -> None:
     page = visitor.go("/tags")
     page.get_by_role("link", name="invoices").first.click()
     expect(page.locator("#count strong")).to_have_text("199")
+
+
+def test_bars_of_a_deep_trace_stand_under_each_other_on_a_narrow_screen(
+    browser: Browser, tmp_path: Path
+) -> None:
+    with closing(Store.open(tmp_path / "requests.db")) as store:
+        Spans(store).put([SpanEntry(span) for span in _nested(25)])
+    narrow = {"width": 400, "height": 800}
+    with (
+        Server(tmp_path / "requests.db") as server,
+        visiting(browser, server.start(), viewport=narrow) as visitor,
+    ):
+        visitor.let_in()
+        page = visitor.go(f"/traces/{_TRACE}")
+        boxes = [one.bounding_box() for one in page.locator(".tree svg").all()]
+        assert len({round(box["x"]) for box in boxes if box}) == 1
+        assert max(box["x"] + box["width"] for box in boxes if box) <= 400
+
+
+def _nested(depth: int) -> Iterator[Span]:
+    for level in range(depth):
+        yield Span(
+            trace_id=_TRACE,
+            span_id=f"{level + 1:016x}",
+            parent_id=f"{level:016x}" if level else None,
+            name=f"step {level}",
+            kind=1,
+            start_ns=(1_795_000_000 + level) * 10**9,
+            end_ns=1_795_000_100 * 10**9,
+        )
 
 
 def test_a_trace_is_a_tree_with_its_spans_and_requests(visitor: Visitor) -> None:

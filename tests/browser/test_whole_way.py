@@ -20,6 +20,17 @@ promptlayer_patch.flush(30)
 """
 
 
+_IS_COLOURED = """canvas => {
+  const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+  for (let at = 0; at < data.length; at += 4) {
+    const [red, green, blue, alpha] = data.slice(at, at + 4);
+    if (alpha > 200 && Math.max(red, green, blue) - Math.min(red, green, blue) > 90) return true;
+  }
+  return false;
+}"""
+"""Whether there is more on it than axes, which are grey."""
+
+
 def test_a_program_logs_to_the_server_and_its_request_is_found(
     browser: Browser, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -47,3 +58,7 @@ def test_a_program_logs_to_the_server_and_its_request_is_found(
         for text in ("Where is my invoice of May?", "first-steps", "ada", "gpt-4o"):
             expect(main).to_contain_text(text)
         assert "sk-mine" not in page.content()
+        page.get_by_role("link", name="Charts", exact=True).click()
+        counted = page.locator("[data-series='requests'] .u-legend .u-series", has_text="Successes")
+        expect(counted).to_contain_text("1")
+        assert page.locator("[data-series='latency'] canvas").evaluate(_IS_COLOURED), "one point is seen"

@@ -106,7 +106,7 @@ class _Seat:
             if other != self.page:
                 other.close()
         if self.page.url.startswith("http"):
-            self.page.evaluate("sessionStorage.clear()")
+            self.page.evaluate("sessionStorage.clear(); localStorage.clear()")
         self.page.goto("about:blank")
         self.page.emulate_media(color_scheme=self.colours)
         if self.size is not None:

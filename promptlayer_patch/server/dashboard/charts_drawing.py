@@ -38,6 +38,11 @@ class Chart:
     """Whether the series add up, and are drawn as bars on top of each other; else each is a line."""
     complete: bool = True
 
+    @property
+    def is_empty(self) -> bool:
+        """Whether no series has a number anywhere."""
+        return all(value is None for row in self.rows for value in row.values)
+
 
 @dataclass(frozen=True, slots=True)
 class Tile:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from string import punctuation
 from typing import Literal
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 
 from pydantic import BaseModel, Field
 
@@ -25,11 +26,15 @@ class LanguageBody(BaseModel):
 
 class SignInBody(BaseModel):
     key: str = Field(min_length=1, max_length=500)
+    back: str = Field(default="", max_length=20_000)
+    """Where the reader was before a wrong key."""
 
 
-def stranger(headers: Mapping[str, str], *, wrong: bool = False) -> Answer:
-    """What somebody sees who has not been let in."""
-    text = rendered(headers, "sign_in.html", {"title": "Sign in", "wrong": wrong})
+def stranger(headers: Mapping[str, str], *, wrong: bool = False, back: str = "") -> Answer:
+    """What somebody sees who has not been let in; the right key leads to the page that was asked for."""
+    if not back and "origin" in headers:
+        back = "/"  # Browsers name the origin of who sends a form, and where forms are sent to is no page.
+    text = rendered(headers, "sign_in.html", {"title": "Sign in", "wrong": wrong, "back": back})
     return Answer(text.encode(), 401, content_type=_HTML)
 
 
@@ -40,20 +45,25 @@ def entered(sessions: Sessions, address: str) -> Answer:
 
 def _language(call: Call[LanguageBody, None]) -> Answer:
     cookie = f"{COOKIE}={call.body.language}; Path=/; Max-Age=31536000; SameSite=Strict"
-    # Back to where it was chosen; only the path counts, so that nobody is sent elsewhere.
-    back = urlsplit(call.headers.get("referer", "/"))
-    where = (back.path or "/") + (f"?{back.query}" if back.query else "")
-    return Answer(b"", 303, {"Location": "/" + where.lstrip("/"), "Set-Cookie": cookie}, _HTML)
+    return Answer(b"", 303, {"Location": _back(call.headers), "Set-Cookie": cookie}, _HTML)
+
+
+def _back(headers: Mapping[str, str], named: str = "") -> str:
+    """The page that a form was sent from, or the one it names; no other site, whatever that says."""
+    page = urlsplit(named or headers.get("referer", ""))
+    where = page.path + (f"?{page.query}" if page.query else "")
+    return "/" + quote(where.lstrip("/\\"), safe=punctuation)
 
 
 def endpoints(sessions: Sessions, workspace_of: Callable[[str], Workspace | None]) -> tuple[Endpoint, ...]:
     """Those that let browsers in and out, which each server has of its own."""
 
     def sign_in(call: Call[SignInBody, None]) -> Answer:
+        back = _back(call.headers, call.body.back)
         workspace = workspace_of(call.body.key.strip())
         if workspace is None:
-            return stranger(call.headers, wrong=True)
-        return Answer(b"", 303, {"Location": "/", "Set-Cookie": sessions.cookie(workspace.id)}, _HTML)
+            return stranger(call.headers, wrong=True, back=back)
+        return Answer(b"", 303, {"Location": back, "Set-Cookie": sessions.cookie(workspace.id)}, _HTML)
 
     def sign_out(call: Call[None, None]) -> Answer:
         return Answer(b"", 303, {"Location": "/", "Set-Cookie": sessions.end(call.headers)}, _HTML)

@@ -17,6 +17,7 @@ __all__ = ["Conversation", "Tool", "ToolCall", "Turn", "conversation"]
 
 _TURNS = 400
 """A conversation of more is shown by its end."""
+_LONG = 10
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,11 @@ class Conversation:
     tools: tuple[Tool, ...] = ()
     left_out: int = 0
     """Turns before these."""
+
+    @property
+    def is_long(self) -> bool:
+        """Whether it takes a while to scroll to an answer."""
+        return len(self.turns) > _LONG and self.turns[-1].answer
 
 
 def conversation(record: Record, room: Room) -> Conversation:

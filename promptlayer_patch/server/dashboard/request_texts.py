@@ -14,6 +14,9 @@ __all__ = ["Piece", "Room", "Text", "pretty"]
 
 _PAGE_CHARS = 200_000
 """So much text is shown on one page, over all; the rest is only in the raw request and response."""
+_BEGINNING = 400
+_BEGINNINGS_CHARS = 40_000
+"""So much beyond that for beginnings: a huge text leaves those after it something to say what they are."""
 _PICTURE_CHARS = 3_000_000
 """So much of pictures, which are text in a page as well."""
 _FOLDED_FROM = 2_800
@@ -52,6 +55,7 @@ class Room:
 
     def __init__(self) -> None:
         self._left = _PAGE_CHARS
+        self._left_for_beginnings = _BEGINNINGS_CHARS
         self._left_for_pictures = _PICTURE_CHARS
 
     def prose(self, text: str) -> Text:
@@ -72,14 +76,21 @@ class Room:
     def _folded(self, text: str, split: Any) -> Text:
         # Other scripts take up to three bytes for a character, and are not packed any better.
         weight = 1 if text.isascii() else 2
-        shown = text[: self._left // weight]
-        self._left -= len(shown) * weight
+        shown = text[: self._taken(len(text) * weight) // weight]
         pieces = tuple(split(visible(shown)))
         left_out = len(text) - len(shown)
         if len(shown) <= _FOLDED_FROM and shown.count("\n") <= _LINES + 8:
             return Text(pieces, (), len(text), left_out)
         head, rest = _parted(pieces)
         return Text(head, rest, len(text), left_out)
+
+    def _taken(self, wanted: int) -> int:
+        """How much of `wanted` there is room for, which is gone then."""
+        taken = min(wanted, self._left)
+        self._left -= taken
+        more = min(wanted - taken, max(0, _BEGINNING - taken), self._left_for_beginnings)
+        self._left_for_beginnings -= more
+        return taken + more
 
 
 def pretty(text: str) -> str | None:

@@ -19,6 +19,7 @@ from promptlayer_patch.server.dashboard.requests_asking import (
     elsewhere,
 )
 from promptlayer_patch.server.dashboard.requests_columns import COLUMNS, COOKIE, chosen, named
+from promptlayer_patch.server.dashboard.requests_pasting import pasted
 from promptlayer_patch.server.dashboard.requests_rows import Row, marked, rows_of
 from promptlayer_patch.server.endpoints import Answer, Auth, Call, Endpoint
 from promptlayer_patch.store import Page, QueryTooSlow, Store, StoreUnavailable, Total
@@ -53,7 +54,7 @@ def _list(call: Call[None, ListQuery]) -> Answer:
         "problem": problem or bar.problem,
     }
     if query.format != "json":
-        data |= {**_shown(call, bar, rows), "empty": empty, "url": _url(call)}
+        data |= {**_shown(call, bar, rows), "empty": empty, "pasted": pasted(call)}
     return page(call, "requests.html", data, title="Requests")
 
 
@@ -126,11 +127,6 @@ def _shown(call: Call[Any, ListQuery], bar: Asked, rows: list[Row]) -> dict[str,
         "live": ordered_by_time and query.after is None,
         "first": query.after is None,
     }
-
-
-def _url(call: Call[Any, Any]) -> str:
-    """Where this server is, as the browser sees it; for the line to paste."""
-    return f"http://{call.headers.get('host', '')}"
 
 
 ENDPOINTS = (

@@ -14,6 +14,7 @@ from promptlayer_patch._query.editing import with_term, without, without_field, 
 from promptlayer_patch._query.language import complete, quoted
 from promptlayer_patch.server.dashboard.rendering import page
 from promptlayer_patch.server.dashboard.requests_asking import Asked, AskedQuery, ListQuery, asked
+from promptlayer_patch.server.dashboard.words import language_of, words
 from promptlayer_patch.server.endpoints import Answer, Auth, Call, Endpoint
 from promptlayer_patch.server.workspaces import Workspace
 from promptlayer_patch.store import QueryTooSlow, Store, StoreUnavailable, Suggestion
@@ -118,8 +119,9 @@ def _condition(name: str, value: str) -> Filter:
 def _complete(call: Call[None, CompleteQuery]) -> dict[str, Any]:
     text = call.query.q
     completion = complete(text, call.query.at)
+    t = words(language_of(call.headers))
     offered: list[dict[str, Any]] = [
-        {"text": one.text, "says": one.says, "count": None} for one in completion.suggestions
+        {"text": one.text, "says": t(one.says), "count": None} for one in completion.suggestions
     ]
     if completion.stored is not None:
         field, key = completion.stored

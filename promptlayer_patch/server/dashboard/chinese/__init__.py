@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from promptlayer_patch.server.dashboard.chinese.charts import CHARTS
 from promptlayer_patch.server.dashboard.chinese.compare import COMPARE
+from promptlayer_patch.server.dashboard.chinese.completions import COMPLETIONS
 from promptlayer_patch.server.dashboard.chinese.frame import FRAME
 from promptlayer_patch.server.dashboard.chinese.groups import GROUPS
 from promptlayer_patch.server.dashboard.chinese.prompts import PROMPTS
@@ -14,4 +15,15 @@ from promptlayer_patch.server.dashboard.chinese.traces import TRACES
 
 __all__ = ["CHINESE"]
 
-CHINESE = {**FRAME, **CHARTS, **COMPARE, **GROUPS, **PROMPTS, **REFUSING, **REQUEST, **REQUESTS, **TRACES}
+CHINESE = {
+    **FRAME,
+    **CHARTS,
+    **COMPARE,
+    **COMPLETIONS,
+    **GROUPS,
+    **PROMPTS,
+    **REFUSING,
+    **REQUEST,
+    **REQUESTS,
+    **TRACES,
+}

@@ -56,9 +56,6 @@ REQUESTS = {
     "Requests over time: arrow keys choose a time, with shift a stretch of it; Enter shows its requests": (
         "请求随时间的变化：方向键选择时刻，按住 Shift 选择一段时间，Enter 显示其中的请求"
     ),
-    "Run a program that calls OpenAI with these two lines in front of it:": (
-        "用下面两行运行一个调用 OpenAI 的程序："
-    ),
     "Score, 0 to 100": "评分（0 到 100）",
     "Scores": "评分",
     "Search: words, model:gpt-4o tag:prod latency:>2s status:error": (
@@ -72,6 +69,7 @@ REQUESTS = {
     "Set": "设置",
     "Show": "显示",
     "Show new requests as they come": "实时显示新请求",
+    "Start a program that calls OpenAI with this line:": "用这一行启动一个调用 OpenAI 的程序：",
     "Status": "状态",
     "Tag": "标签",
     "Tags": "标签",
@@ -110,6 +108,6 @@ REQUESTS = {
     "requests will be deleted, with all that was said about them. They cannot be brought back.": (
         "个请求将被删除，连同它们的全部标注。删除后无法恢复。"
     ),
-    "the key that serve has shown": "serve 显示的密钥",
     "warning": "警告",
+    "your API key": "您的 API 密钥",
 }

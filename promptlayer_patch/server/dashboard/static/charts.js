@@ -51,9 +51,14 @@
     });
   }
 
-  function moment(value) {
-    if (value === null) return "";
-    return new Date(value * 1000).toLocaleString(language, { dateStyle: "medium", timeStyle: "short" });
+  const moment = (value) => (value === null ? "" : dashboard.minute(new Date(value * 1000)));
+
+  /** Until somebody points at a moment, the legend tells of the last one at which there was something. */
+  function resting({ series }) {
+    const last = Math.max(...series.map(({ numbers }) => numbers.findLastIndex((number) => number)));
+    return (chart) => {
+      if (chart.legend.idx === null) chart.setLegend({ idx: last }, false);
+    };
   }
 
   /** On top of each other: the first series at the bottom. */
@@ -65,11 +70,16 @@
     );
   }
 
+  /** A single number has no line to be seen by. */
+  const isAlone = ({ numbers }) => numbers.filter((number) => number !== null).length === 1;
+
   function bars(step) {
     return uPlot.paths.bars({ size: [0.82, 60], align: step ? 1 : 0 });
   }
 
-  function options(figure, { moments, series, begins }, width) {
+  function options(figure, known, width) {
+    const { moments, series, begins } = known;
+    const rest = resting(known);
     const isStack = "stacked" in figure.dataset;
     const names = COLOURS[figure.dataset.series] ?? COLOURS.default;
     const colours = series.map((one, place) => token(names[place % names.length]));
@@ -85,7 +95,7 @@
       width: isStack ? 0 : 1.75,
       fill: isStack ? colours[place] : undefined,
       paths: isStack ? bars(moments.length > 1) : undefined,
-      points: isStack ? { show: false } : { size: 4 },
+      points: isStack ? { show: false } : { size: 4, ...(isAlone(one) ? { show: true } : {}) },
       spanGaps: true,
       value: (chart, value, which, at) => (at === null ? "" : one.written[at]),
     }));
@@ -106,7 +116,7 @@
         { label: begins, value: (chart, value) => moment(value) },
         ...(isStack ? described.reverse() : described),
       ],
-      hooks: { setSelect: [(chart) => choose(chart, moments)] },
+      hooks: { setSelect: [(chart) => choose(chart, moments)], ready: [rest], setLegend: [rest] },
     };
   }
 

@@ -11,6 +11,12 @@ const dashboard = {
     setTimeout(() => toast.remove(), 4000);
   },
 
+  /** A moment in the viewer's zone, to the minute. */
+  minute(at) {
+    const local = new Date(at.getTime() - at.getTimezoneOffset() * 60000);
+    return local.toISOString().slice(0, 16).replace("T", " ");
+  },
+
   /** The word of the interface for `key`, from the frame's `data-word-…`. */
   word(key) {
     return document.body.dataset[`word${key}`] ?? "";
@@ -31,6 +37,12 @@ const dashboard = {
 (() => {
   const two = (number) => String(number).padStart(2, "0");
 
+  function unbroken(text) {
+    const part = document.createElement("span");
+    part.textContent = text;
+    return part;
+  }
+
   function localTime(time) {
     const at = new Date(time.dateTime);
     if (Number.isNaN(at.getTime())) return;
@@ -39,7 +51,7 @@ const dashboard = {
     const show = time.dataset.show;
     const isThisYear = at.getFullYear() === new Date().getFullYear();
     if (show === "day") time.textContent = day;
-    else time.textContent = `${show === "short" && isThisYear ? day.slice(5) : day} ${clock}`;
+    else time.replaceChildren(unbroken(show === "short" && isThisYear ? day.slice(5) : day), " ", unbroken(clock));
     time.title = at.toLocaleString(document.documentElement.lang, { dateStyle: "full", timeStyle: "long" });
   }
 

@@ -3,6 +3,7 @@
 
 (() => {
   const FOCUS = "promptlayer_patch.focus";
+  const FOLDED = "promptlayer_patch.filters-folded";
 
   /* --- the query bar: a combobox whose list comes from the server */
 
@@ -176,8 +177,16 @@
   const form = document.querySelector("#bulk");
   if (form) selection(form);
 
+  /* --- the sidebar: folded on narrow screens, on others where it was folded before */
+
   const filters = document.querySelector("#filters");
-  if (filters && matchMedia("(max-width: 60rem)").matches) filters.open = false;
+  const isNarrow = matchMedia("(max-width: 60rem)").matches;
+  if (filters && (isNarrow || localStorage.getItem(FOLDED))) filters.open = false;
+  filters?.querySelector("summary").addEventListener("click", () => {
+    if (isNarrow) return;
+    if (filters.open) localStorage.setItem(FOLDED, "yes");
+    else localStorage.removeItem(FOLDED);
+  });
 
   /* --- a row is opened by a click anywhere on it */
 
@@ -197,7 +206,7 @@
     const link = address && document.querySelector(`.facet a.value[data-name="${CSS.escape(address)}"]`);
     if (link) {
       sessionStorage.removeItem(FOCUS);
-      link.focus({ preventScroll: true });
+      (filters.open ? link : filters.querySelector("summary")).focus({ preventScroll: true });
     }
   });
 })();

@@ -2,10 +2,6 @@
 /* The chart above the list: what a point says, and a time to choose by drawing over it or by keyboard. */
 
 (() => {
-  const two = (number) => String(number).padStart(2, "0");
-  const clock = (at) =>
-    `${at.getFullYear()}-${two(at.getMonth() + 1)}-${two(at.getDate())} ${two(at.getHours())}:${two(at.getMinutes())}`;
-
   function brush(plot) {
     const points = JSON.parse(plot.dataset.points);
     const step = Number(plot.dataset.step);
@@ -27,14 +23,14 @@
       const [begins, ok, warning, error] = points[at];
       const said = [[ok, "ok"], [warning, "warning"], [error, "error"]].filter(([count]) => count);
       const counts = said.map(([count, kind]) => `${count.toLocaleString()} ${plot.dataset[kind]}`).join(", ");
-      told.textContent = `${clock(new Date(begins * 1000))}: ${counts || "0"}`;
+      told.textContent = `${dashboard.minute(new Date(begins * 1000))}: ${counts || "0"}`;
     }
 
     function draw(one, other) {
       const [from, to] = [Math.min(one, other), Math.max(one, other)];
       brushed.setAttribute("x", from * width);
       brushed.setAttribute("width", (to - from + 1) * width);
-      told.textContent = `${clock(new Date(points[from][0] * 1000))} – ${clock(new Date((points[to][0] + step) * 1000))}`;
+      told.textContent = `${dashboard.minute(new Date(points[from][0] * 1000))} – ${dashboard.minute(new Date((points[to][0] + step) * 1000))}`;
     }
 
     function clear() {
