@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
@@ -16,7 +16,7 @@ from promptlayer_patch.store.charting.totals import MEASURES, Tally
 from promptlayer_patch.store.searching.plans import Plan
 from promptlayer_patch.store.searching.scanning import selection
 
-__all__ = ["GROUPINGS", "Counted", "Grouping", "Rows"]
+__all__ = ["GROUPINGS", "Counted", "Grouping", "Rows", "newest", "point_of"]
 
 Counted: TypeAlias = "tuple[Value, int, Tally]"
 """A value, when the point began, and some of what is counted of both."""
@@ -69,6 +69,7 @@ class Grouping:
 
     columns: tuple[str, ...]
     joined: str = ""
+    """With CROSS: else the planner may read all of the other table to find what is charted."""
     condition: str = "1"
     arguments: tuple[Any, ...] = ()
 
@@ -76,7 +77,7 @@ class Grouping:
 def _in_outputs(dimension: Dimension) -> Grouping:
     return Grouping(
         ("json_extract(rollup_values.value, '$[0]')",),
-        "JOIN request_values USING (request_id) JOIN rollup_values USING (value_id)",
+        "CROSS JOIN request_values USING (request_id) CROSS JOIN rollup_values USING (value_id)",
         "rollup_values.dimension = ?",
         (int(dimension),),
     )
@@ -85,14 +86,17 @@ def _in_outputs(dimension: Dimension) -> Grouping:
 GROUPINGS = {
     Dimension.BASE: Grouping(("model", "provider", "pl_status")),
     Dimension.TAG: Grouping(
-        ("tags.name",), "JOIN request_tags USING (request_id) JOIN tags ON tags.id = request_tags.tag_id"
+        ("tags.name",),
+        "CROSS JOIN request_tags USING (request_id) CROSS JOIN tags ON tags.id = request_tags.tag_id",
     ),
     Dimension.PROMPT: Grouping(
         ("CAST(request_prompts.prompt_id AS TEXT)", "request_prompts.name"),
-        "JOIN request_prompts USING (request_id)",
+        "CROSS JOIN request_prompts USING (request_id)",
     ),
     Dimension.ERROR_TYPE: Grouping(("pl_error_type",), condition="pl_error_type IS NOT NULL"),
-    Dimension.METADATA_KEY: Grouping(("request_metadata.key",), "JOIN request_metadata USING (request_id)"),
+    Dimension.METADATA_KEY: Grouping(
+        ("request_metadata.key",), "CROSS JOIN request_metadata USING (request_id)"
+    ),
     **{dimension: _in_outputs(dimension) for dimension in rollups.IN_OUTPUTS},
 }
 
@@ -132,7 +136,7 @@ class Rows:
         self, grouping: Grouping, interval: Interval | None, expressions: str, end: str
     ) -> Iterator[Any]:
         """Rows of the point, the grouping's columns and the expressions."""
-        columns = ", ".join((_point(interval), *grouping.columns, expressions))
+        columns = ", ".join((point_of(interval), *grouping.columns, expressions))
         source = f"{self._table} AS charted {grouping.joined}"
         yield from self._connection.execute(
             f"SELECT {columns} FROM {source} WHERE {grouping.condition} {end}", grouping.arguments
@@ -157,7 +161,26 @@ class Rows:
         return int(self._connection.execute(f"SELECT count(*) FROM {self._table}").fetchone()[0])
 
 
-def _point(interval: Interval | None) -> str:
+def newest(
+    connection: sqlite3.Connection, plan: Plan, at_most: int, expressions: Sequence[str]
+) -> tuple[list[Any], bool]:
+    """Expressions over the newest requests of a plan, and whether these are all: for what is asked once.
+
+    Nothing is put aside, and nothing read but what is asked for.
+    """
+    if plan.empty:
+        return [], True
+    found = selection(plan, rows=True)
+    rows = connection.execute(
+        f"SELECT {', '.join(expressions)} FROM {found.source}"
+        f" WHERE {found.condition.text} ORDER BY {found.request_id} DESC LIMIT ?",
+        (*found.condition.arguments, at_most + 1),
+    ).fetchall()
+    return rows[:at_most], len(rows) <= at_most
+
+
+def point_of(interval: Interval | None) -> str:
+    """The expression for when the point began that a row belongs to."""
     if interval is None:
         return "0"
     # As `Interval.begin` does it; a division of SQLite rounds towards zero, so everything is made positive.

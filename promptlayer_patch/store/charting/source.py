@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from promptlayer_patch._query import And, Condition, Filter, Not, Operator, Or, condition
 from promptlayer_patch.store.charting.histograms import unpacked
@@ -21,7 +21,7 @@ from promptlayer_patch.store.charting.ranges import (
     split,
 )
 from promptlayer_patch.store.charting.rollups import HOUR_S, Dimension, Value
-from promptlayer_patch.store.charting.rows import Counted, Rows
+from promptlayer_patch.store.charting.rows import Counted, Rows, newest, point_of
 from promptlayer_patch.store.charting.totals import MEASURES, Tally
 from promptlayer_patch.store.searching.compiling import Compiler
 
@@ -73,6 +73,24 @@ class Source:
             for value, point, tally in self._read(piece, dimension, interval, histograms):
                 grid[value, point].add(tally)
         return dict(grid)
+
+    def statuses(self) -> Counter[tuple[int, str | None]]:
+        """How many requests of each status began in each point of the chart."""
+        counted: Counter[tuple[int, str | None]] = Counter()
+        for piece in self._pieces(Dimension.BASE, self.interval):
+            if piece.length_s is None:
+                counted.update(self.newest((point_of(self.interval), "pl_status"), piece.range))
+                continue
+            for value, point, tally in self._read(piece, Dimension.BASE, self.interval, histograms=False):
+                counted[point, value[2]] += tally.values[0]
+        return counted
+
+    def newest(self, expressions: Sequence[str], range: Range | None = None) -> list[Any]:
+        """Expressions over the requests, of which each is looked at once; as for `rows`, at most so many."""
+        plan = self._compiler.plan(And((*_within(self.range if range is None else range), self._rest)))
+        found, complete = newest(self._connection, plan, self._at_most, expressions)
+        self.complete &= complete
+        return found
 
     def rows(self, range: Range | None = None) -> Rows:
         """The requests themselves, put aside; of the whole range, or of a part."""
