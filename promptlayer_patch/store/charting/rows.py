@@ -5,21 +5,17 @@ from __future__ import annotations
 import sqlite3
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from promptlayer_patch.store.charting import rollups
 from promptlayer_patch.store.charting.functions import register
-from promptlayer_patch.store.charting.histograms import unpacked
 from promptlayer_patch.store.charting.ranges import Interval
-from promptlayer_patch.store.charting.rollups import Dimension, Value
-from promptlayer_patch.store.charting.totals import MEASURES, Tally
+from promptlayer_patch.store.charting.rollups import Dimension
+from promptlayer_patch.store.charting.totals import MEASURES
 from promptlayer_patch.store.searching.plans import Plan
 from promptlayer_patch.store.searching.scanning import selection
 
-__all__ = ["GROUPINGS", "Counted", "Grouping", "Rows", "newest", "point_of"]
-
-Counted: TypeAlias = "tuple[Value, int, Tally]"
-"""A value, when the point began, and some of what is counted of both."""
+__all__ = ["GROUPINGS", "LABELS", "MEASURED", "Grouping", "Rows", "newest", "point_of"]
 
 
 def _tokens(name: str) -> str:
@@ -27,7 +23,7 @@ def _tokens(name: str) -> str:
 
 
 # The same numbers, to the last bit, that the rollups make of a request.
-_EXPRESSIONS = {
+MEASURED = {
     "requests": "1",
     "input_tokens": _tokens("input_tokens"),
     "output_tokens": _tokens("output_tokens"),
@@ -49,18 +45,15 @@ _EXPRESSIONS = {
     "tool_call": "shape IS 'tool_call'",
     "plain_text": "shape IS 'plain_text'",
 }
-_LABELS = ("model", "provider", "pl_status", "pl_error_type")
+LABELS = ("model", "provider", "pl_status", "pl_error_type")
 _COLUMNS = (
     "request_id INTEGER PRIMARY KEY",
     "started_at",
-    *_LABELS,
+    *LABELS,
     *MEASURES,
     "latency_bucket",
     "tool_calls_capped",
 )
-_HISTOGRAMS = "histogram(charted.latency_bucket), histogram(charted.tool_calls_capped)"
-_NO_HISTOGRAMS = "x'', x''"
-_SUMS = ", ".join(f"sum(charted.{name})" for name in MEASURES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,17 +114,6 @@ class Rows:
     def drop(self) -> None:
         self._connection.execute(f"DROP TABLE {self._table}")
 
-    def read(self, dimension: Dimension, interval: Interval | None, histograms: bool) -> Iterator[Counted]:
-        """What is counted of each value and, if there is an interval, of each point."""
-        grouping = GROUPINGS[dimension]
-        width = 1 + len(grouping.columns)
-        sums = f"{_SUMS}, {_HISTOGRAMS if histograms else _NO_HISTOGRAMS}"
-        by = ", ".join(str(place + 1) for place in range(width))
-        for row in self.select(grouping, interval, sums, f"GROUP BY {by}"):
-            point, value = row[0], row[1:width]
-            *measures, latencies, calls = row[width:]
-            yield value, point, Tally(measures, unpacked(latencies), unpacked(calls))
-
     def select(
         self, grouping: Grouping, interval: Interval | None, expressions: str, end: str
     ) -> Iterator[Any]:
@@ -144,15 +126,15 @@ class Rows:
 
     def _collect(self, plan: Plan, at_most: int) -> int:
         found = selection(plan, rows=True)
-        measures = ", ".join(f"{expression} AS {name}" for name, expression in _EXPRESSIONS.items())
+        measures = ", ".join(f"{expression} AS {name}" for name, expression in MEASURED.items())
         self._connection.execute(
             f"""
             INSERT INTO {self._table}
-            SELECT request_id, started_at, {", ".join(_LABELS)}, {", ".join(MEASURES)},
+            SELECT request_id, started_at, {", ".join(LABELS)}, {", ".join(MEASURES)},
                 latency_bucket(latency_us),
                 CASE WHEN with_tool_calls THEN min(tool_calls, {rollups.MOST_TOOL_CALLS}) END
             FROM (
-                SELECT request_id, started_at, {", ".join(_LABELS)}, {measures} FROM {found.source}
+                SELECT request_id, started_at, {", ".join(LABELS)}, {measures} FROM {found.source}
                 WHERE {found.condition.text} ORDER BY {found.request_id} DESC LIMIT ?
             )
             """,
