@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,10 +13,10 @@ from promptlayer_patch.store.charting.functions import register
 from promptlayer_patch.store.charting.ranges import Interval
 from promptlayer_patch.store.charting.rollups import Dimension
 from promptlayer_patch.store.charting.totals import MEASURES
-from promptlayer_patch.store.searching.plans import Plan
+from promptlayer_patch.store.searching.plans import Plan, Sql
 from promptlayer_patch.store.searching.scanning import selection
 
-__all__ = ["GROUPINGS", "LABELS", "MEASURED", "Grouping", "Rows", "newest", "point_of"]
+__all__ = ["GROUPINGS", "LABELS", "MEASURED", "Grouping", "Rows", "alike", "newest", "point_of"]
 
 
 def _tokens(name: str) -> str:
@@ -152,13 +153,37 @@ def newest(
     """
     if plan.empty:
         return [], True
+    asked = _newest(plan, at_most + 1, expressions)
+    rows = connection.execute(asked.text, asked.arguments).fetchall()
+    return rows[:at_most], len(rows) <= at_most
+
+
+def alike(
+    connection: sqlite3.Connection, plan: Plan, at_most: int, expressions: Sequence[str]
+) -> tuple[Counter[Any], bool]:
+    """How many of the newest requests have the same of these expressions, and whether these are all."""
+    if plan.empty:
+        return Counter(), True
+    named = [f"{expression} AS said_{place}" for place, expression in enumerate(expressions)]
+    asked = _newest(plan, at_most + 1, ("requests.request_id AS id", *named))
+    said = ", ".join(f"said_{place}" for place in range(len(named)))
+    groups = connection.execute(
+        f"SELECT count(*), min(id), {said} FROM ({asked.text}) GROUP BY {said}", asked.arguments
+    ).fetchall()
+    counted = Counter({tuple(group[2:]): group[0] for group in groups})
+    complete = counted.total() <= at_most
+    if not complete:  # the oldest one only told that there are more
+        counted[min(groups, key=lambda group: group[1])[2:]] -= 1
+    return counted, complete
+
+
+def _newest(plan: Plan, limit: int, expressions: Sequence[str]) -> Sql:
     found = selection(plan, rows=True)
-    rows = connection.execute(
+    return Sql(
         f"SELECT {', '.join(expressions)} FROM {found.source}"
         f" WHERE {found.condition.text} ORDER BY {found.request_id} DESC LIMIT ?",
-        (*found.condition.arguments, at_most + 1),
-    ).fetchall()
-    return rows[:at_most], len(rows) <= at_most
+        (*found.condition.arguments, limit),
+    )
 
 
 def point_of(interval: Interval | None) -> str:

@@ -21,7 +21,7 @@ from promptlayer_patch.store.charting.ranges import (
     split,
 )
 from promptlayer_patch.store.charting.rollups import HOUR_S, Dimension, Value
-from promptlayer_patch.store.charting.rows import Rows, newest, point_of
+from promptlayer_patch.store.charting.rows import Rows, alike, newest, point_of
 from promptlayer_patch.store.charting.tallies import Counted, Tallies
 from promptlayer_patch.store.charting.totals import MEASURES, Tally, summed
 from promptlayer_patch.store.searching.compiling import Compiler
@@ -82,16 +82,18 @@ class Source:
         counted: Counter[tuple[int, str | None]] = Counter()
         for piece in self._pieces(Dimension.BASE, self.interval):
             if piece.length_s is None:
-                counted.update(self.newest((point_of(self.interval), "pl_status"), piece.range))
+                said = (point_of(self.interval), "pl_status")
+                found, complete = alike(self._connection, self._plan(piece.range), self._at_most, said)
+                counted.update(found)
+                self.complete &= complete
                 continue
             for value, point, tally in self._read(piece, Dimension.BASE, self.interval, histograms=False):
                 counted[point, value[2]] += tally.values[0]
         return counted
 
-    def newest(self, expressions: Sequence[str], range: Range | None = None) -> list[Any]:
+    def newest(self, expressions: Sequence[str]) -> list[Any]:
         """Expressions over the requests, of which each is looked at once; as for `rows`, at most so many."""
-        plan = self._plan(self.range if range is None else range)
-        found, complete = newest(self._connection, plan, self._at_most, expressions)
+        found, complete = newest(self._connection, self._plan(self.range), self._at_most, expressions)
         self.complete &= complete
         return found
 

@@ -56,7 +56,7 @@ NUMBERS = {
 """Expressions over a row of `requests`, by field."""
 
 LISTED = "(SELECT value AS request_id FROM json_each(?)) AS listed"
-"""A table of the ids in a list. With CROSS it leads: the planner may take an index of all requests instead."""
+"""A table of the ids in a list. With CROSS it leads: else the planner may take an index of all requests."""
 
 _SHAPES = {"is_json": "json", "is_tool_call": "tool_call", "is_plain_text": "plain_text"}
 
