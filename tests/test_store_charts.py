@@ -346,10 +346,15 @@ def test_only_what_is_charted_is_read(store: Store, drawing: Callable[[Source], 
 
 
 def _whole_tables(connection: sqlite3.Connection, statement: str) -> list[str]:
-    """What the statement reads from one end to the other, of what has rows for every request."""
-    plan = connection.execute(f"EXPLAIN QUERY PLAN {statement}").fetchall()
-    found = [match[1] for step in plan if (match := re.search(r"SCAN (?:TABLE )?(\w+)", step[3]))]
-    return [name for name in found if name.startswith("request") or name in ("linked", "scores", "bodies")]
+    """What the statement does not look up by ids, of what has rows for every request."""
+    plan = [step[3] for step in connection.execute(f"EXPLAIN QUERY PLAN {statement}")]
+    read = [
+        match[1]
+        for step in plan
+        if not re.search(r"(rowid|request_id)=\?", step)
+        and (match := re.match(r"(?:SCAN|SEARCH) (?:TABLE )?(\w+)", step))
+    ]
+    return [name for name in read if name.startswith("request") or name in ("linked", "scores", "bodies")]
 
 
 def _rows(connection: Any, table: str) -> list[Any]:
