@@ -146,16 +146,14 @@ class Rows:
 
 def newest(
     connection: sqlite3.Connection, plan: Plan, at_most: int, expressions: Sequence[str]
-) -> tuple[list[Any], bool]:
-    """Expressions over the newest requests of a plan, and whether these are all: for what is asked once.
+) -> Iterator[Any]:
+    """Expressions over so many of the newest requests of a plan: for what is asked once.
 
     Nothing is put aside, and nothing read but what is asked for.
     """
-    if plan.empty:
-        return [], True
-    asked = _newest(plan, at_most + 1, expressions)
-    rows = connection.execute(asked.text, asked.arguments).fetchall()
-    return rows[:at_most], len(rows) <= at_most
+    if not plan.empty:
+        asked = _newest(plan, at_most, expressions)
+        yield from connection.execute(asked.text, asked.arguments)
 
 
 def alike(

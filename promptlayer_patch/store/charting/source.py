@@ -93,9 +93,9 @@ class Source:
 
     def newest(self, expressions: Sequence[str]) -> list[Any]:
         """Expressions over the requests, of which each is looked at once; as for `rows`, at most so many."""
-        found, complete = newest(self._connection, self._plan(self.range), self._at_most, expressions)
-        self.complete &= complete
-        return found
+        found = list(newest(self._connection, self._plan(self.range), self._at_most + 1, expressions))
+        self.complete &= len(found) <= self._at_most
+        return found[: self._at_most]
 
     def rows(self) -> Rows:
         """The requests themselves, put aside."""

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 import sqlite3
+from array import array
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import chain
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from promptlayer_patch.store.charting.histograms import counted, latency_bucket
 from promptlayer_patch.store.charting.ranges import Interval
@@ -25,6 +26,7 @@ _LATENCY, _CALLS, _SAYS_CALLS = (
     MEASURES.index(name) for name in ("latency_us", "tool_calls", "with_tool_calls")
 )
 _WIDTH = 2 + len(LABELS)
+_UNKNOWN = -1
 _OF_LABELS = {
     Dimension.BASE: ("model", "provider", "pl_status"),
     Dimension.ERROR_TYPE: ("pl_error_type",),
@@ -40,19 +42,28 @@ class Tallies:
 
     def __init__(self, connection: sqlite3.Connection, plan: Plan, at_most: int, interval: Interval) -> None:
         self._connection = connection
-        expressions = ("requests.request_id", point_of(interval), *LABELS, *MEASURED.values())
-        rows, self.complete = newest(connection, plan, at_most, expressions)
+        self.complete = True
         """False if there are more, which are older."""
-        self._alike: defaultdict[tuple[int, Value], list[int]] = defaultdict(list)
+        self._alike: defaultdict[tuple[Any, ...], list[int]] = defaultdict(list)
         """Places by their point and their labels."""
-        for place, row in enumerate(rows):
-            self._alike[row[1], row[2:_WIDTH]].append(place)
-        self._ids = json.dumps([row[0] for row in rows])
-        self._points = [row[1] for row in rows]
-        measures = [row[_WIDTH:] for row in rows]
-        self._sums = [summed(one) for one in measures]
-        self._latencies = [latency_bucket(one[_LATENCY]) for one in measures]
-        self._calls = [min(one[_CALLS], MOST_TOOL_CALLS) if one[_SAYS_CALLS] else None for one in measures]
+        # One at a time, and what is left of it in little: all of their columns would take a lot of memory.
+        ids, self._points = array("q"), array("q")
+        self._sums: list[int] = []
+        self._latencies, self._calls = array("h"), array("h")
+        expressions = ("requests.request_id", point_of(interval), *LABELS, *MEASURED.values())
+        for place, row in enumerate(newest(connection, plan, at_most + 1, expressions)):
+            if place == at_most:
+                self.complete = False
+                break
+            measures = row[_WIDTH:]
+            ids.append(row[0])
+            self._points.append(row[1])
+            self._alike[row[1:_WIDTH]].append(place)
+            self._sums.append(summed(measures))
+            self._latencies.append(latency_bucket(measures[_LATENCY]))
+            calls = min(measures[_CALLS], MOST_TOOL_CALLS) if measures[_SAYS_CALLS] else _UNKNOWN
+            self._calls.append(calls)
+        self._ids = json.dumps(ids.tolist())
 
     def read(self, dimension: Dimension, *, points: bool, histograms: bool) -> Iterator[Counted]:
         """What is counted of each value and, with `points`, of each point."""
@@ -69,7 +80,7 @@ class Tallies:
         """Places by what is a column of the request's row."""
         parts = [LABELS.index(name) for name in _OF_LABELS[dimension]]
         found: defaultdict[tuple[Value, int], list[list[int]]] = defaultdict(list)
-        for (point, labels), places in self._alike.items():
+        for (point, *labels), places in self._alike.items():
             value = tuple([labels[part] for part in parts])
             if dimension is not Dimension.ERROR_TYPE or value != (None,):
                 found[value, point if points else 0].append(places)
@@ -94,6 +105,6 @@ class Tallies:
         return pointed
 
 
-def _histogram(buckets: Iterable[int | None]) -> int:
-    """The histogram of all buckets that are no null."""
-    return sum(counted(bucket, count) for bucket, count in Counter(buckets).items() if bucket is not None)
+def _histogram(buckets: Iterable[int]) -> int:
+    """The histogram of all buckets that are known."""
+    return sum(counted(bucket, count) for bucket, count in Counter(buckets).items() if bucket != _UNKNOWN)
