@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import re
-import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
@@ -26,6 +24,7 @@ from promptlayer_patch.store.charting.prompts import mean_scores, prompt_uses
 from promptlayer_patch.store.charting.source import Source
 from promptlayer_patch.store.charting.totals import Totals
 from tests.support.charted import DAY_S, HOUR_S, MONDAY, Known, by, entry_of, made, nanos, nearest_rank
+from tests.support.reading import statements, whole_tables
 
 TO_BE_COUNTED = condition("attempts", Operator.AT_LEAST, 0)
 """All requests, but no rollup knows that."""
@@ -331,30 +330,13 @@ def test_the_chart_above_a_list_counts_the_newest_requests(
 def test_only_what_is_charted_is_read(store: Store, drawing: Callable[[Source], Any]) -> None:
     """However many requests there are beside it."""
     connection = store.run(lambda connection: connection)
-    asked: list[str] = []
 
-    def traced(source: Source) -> list[str]:
-        connection.set_trace_callback(asked.append)
-        try:
+    def read_whole(source: Source) -> list[str]:
+        with statements(connection) as asked:
             drawing(source)
-        finally:
-            connection.set_trace_callback(None)
-        return [one for one in asked if one.startswith("SELECT") and _whole_tables(connection, one)]
+        return [one for one in asked if whole_tables(connection, one)]
 
-    assert Charts(store, at_most=10).draw(traced, TO_BE_COUNTED) == []
-    assert asked
-
-
-def _whole_tables(connection: sqlite3.Connection, statement: str) -> list[str]:
-    """What the statement does not look up by ids, of what has rows for every request."""
-    plan = [step[3] for step in connection.execute(f"EXPLAIN QUERY PLAN {statement}")]
-    read = [
-        match[1]
-        for step in plan
-        if not re.search(r"(rowid|request_id)=\?", step)
-        and (match := re.match(r"(?:SCAN|SEARCH) (?:TABLE )?(\w+)", step))
-    ]
-    return [name for name in read if name.startswith("request") or name in ("linked", "scores", "bodies")]
+    assert Charts(store, at_most=10).draw(read_whole, TO_BE_COUNTED) == []
 
 
 def _rows(connection: Any, table: str) -> list[Any]:
