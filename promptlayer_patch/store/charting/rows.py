@@ -53,7 +53,6 @@ _COLUMNS = (
     *LABELS,
     *MEASURES,
     "latency_bucket",
-    "tool_calls_capped",
 )
 
 
@@ -132,8 +131,7 @@ class Rows:
             f"""
             INSERT INTO {self._table}
             SELECT request_id, started_at, {", ".join(LABELS)}, {", ".join(MEASURES)},
-                latency_bucket(latency_us),
-                CASE WHEN with_tool_calls THEN min(tool_calls, {rollups.MOST_TOOL_CALLS}) END
+                latency_bucket(latency_us)
             FROM (
                 SELECT request_id, started_at, {", ".join(LABELS)}, {measures} FROM {found.source}
                 WHERE {found.condition.text} ORDER BY {found.request_id} DESC LIMIT ?
