@@ -39,6 +39,7 @@ from promptlayer_patch._query import (
     condition,
 )
 from promptlayer_patch.store import Store, StoreError
+from promptlayer_patch.store.charting.activity import activity
 from promptlayer_patch.store.charting.charts import Charts
 from promptlayer_patch.store.indexing.indexer import Indexer
 
@@ -182,6 +183,7 @@ QUESTIONS: tuple[tuple[str, str, Question], ...] = (
     ("latency > 8 s", "", lambda chance: Query(condition("latency_ms", Operator.MORE, 8_000.0))),
     ("sort by cost", "with an index", lambda chance: by_cost()),
     ("sort by cost, one model", "", lambda chance: by_cost(equals("engine", MODELS[1]))),
+    ("sort by cost, any model", "", lambda chance: by_cost(equals("engine", chance.choice(MODELS)))),
     ("sort by cost, common word", "", lambda chance: by_cost(text(COMMON_WORD))),
     ("sort by cost, rare word", "", lambda chance: by_cost(text(RARE_WORD), descending=False)),
 )
@@ -204,6 +206,11 @@ def asked(store: Store) -> Iterator[tuple[str, str, Callable[[random.Random], ob
     yield "suggest tags", "", lambda chance: store.suggest("tags", "f")
     fields = ("engine", "provider_type", "status", "tags", "tool_names", "metadata_keys")
     yield "facets of a filter", "", lambda chance: store.facet_counts(filters.filter, fields)
+    yield (
+        "values of a key, of a filter",
+        "",
+        lambda chance: store.suggest("metadata", "", "user_id", filters.filter),
+    )
     charts, end = Charts(store), FIRST + DAYS * DAY_S
     for name, prototype, days, filter in (
         ("charts, 7 days", "26 / 86", 7, And(())),
@@ -217,6 +224,13 @@ def asked(store: Store) -> Iterator[tuple[str, str, Callable[[random.Random], ob
             lambda chance, days=days, filter=filter: charts.overview(
                 filter, since=end - days * DAY_S, until=end
             ),
+        )
+    week = condition("request_start_time", Operator.BETWEEN, (end - 7 * DAY_S, end))
+    for name, filter in (("all", week), ("a word", And((week, text(COMMON_WORD))))):
+        yield (
+            f"chart above a list, 7 days of {name}",
+            "",
+            lambda chance, filter=filter: charts.draw(activity, filter),
         )
     yield "one request, whole", "0.1", lambda chance: store.get(any_id(store, chance))
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections import Counter
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import closing
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +16,15 @@ from hypothesis import strategies as st
 from promptlayer_patch._query import And, Filter, Not, Operator, Or, condition
 from promptlayer_patch.annotations import MetadataUpdate, PromptLink
 from promptlayer_patch.store import Store
-from promptlayer_patch.store.charting.charts import Charts, Overview, Slice
+from promptlayer_patch.store.charting.activity import activity
+from promptlayer_patch.store.charting.charts import Charts, Overview, Slice, _overview
+from promptlayer_patch.store.charting.first_tokens import first_tokens
+from promptlayer_patch.store.charting.metadata import metadata_values
+from promptlayer_patch.store.charting.prompts import mean_scores, prompt_uses
+from promptlayer_patch.store.charting.source import Source
 from promptlayer_patch.store.charting.totals import Totals
 from tests.support.charted import DAY_S, HOUR_S, MONDAY, Known, by, entry_of, made, nanos, nearest_rank
+from tests.support.reading import statements, whole_tables
 
 TO_BE_COUNTED = condition("attempts", Operator.AT_LEAST, 0)
 """All requests, but no rollup knows that."""
@@ -269,9 +277,66 @@ def test_a_store_without_requests_has_an_empty_overview(tmp_path: Path) -> None:
 
 
 def test_a_chart_leaves_nothing_behind_in_the_connection(store: Store) -> None:
-    Charts(store).overview(TO_BE_COUNTED)
+    Charts(store).draw(partial(metadata_values, key=None, limit=5), TO_BE_COUNTED)
     asked = "SELECT name FROM temp.sqlite_master WHERE name GLOB 'charted*'"
     assert store.run(lambda connection: connection.execute(asked).fetchall()) == []
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.sampled_from(sorted(FILTERS)), moments, moments)
+def test_the_chart_above_a_list_shows_how_its_requests_ended(
+    store: Store, requests: list[Known], name: str, one: float, other: float
+) -> None:
+    since, until = sorted(MONDAY + end if end < 700 else end for end in (one, other))
+    filter, meets = FILTERS[name]
+    drawn = Charts(store).draw(activity, filter, since=since, until=until)
+    expected: Counter[tuple[int, str]] = Counter()
+    for request in requests:
+        if since <= request.started_at < until and meets(request):
+            expected[drawn.interval.begin(request.started_at), request.status] += 1
+    shown = {
+        (point.at, status): count
+        for point in drawn.points
+        for status, count in (("SUCCESS", point.ok), ("WARNING", point.warnings), ("ERROR", point.errors))
+        if count
+    }
+    assert shown == dict(expected)
+    assert drawn.complete
+
+
+@pytest.mark.parametrize("at_most", [1, 99, 699, 700])
+def test_the_chart_above_a_list_counts_the_newest_requests(
+    store: Store, requests: list[Known], at_most: int
+) -> None:
+    newest = sorted(requests, key=lambda request: request.started_at)[-at_most:]
+    drawn = Charts(store, at_most=at_most).draw(activity, TO_BE_COUNTED)
+    expected = Counter(drawn.interval.begin(request.started_at) for request in newest)
+    assert {point.at: point.requests for point in drawn.points if point.requests} == dict(expected)
+    assert drawn.complete == (at_most == 700)
+
+
+@pytest.mark.parametrize(
+    "drawing",
+    [
+        _overview,
+        activity,
+        first_tokens,
+        prompt_uses,
+        mean_scores,
+        partial(metadata_values, key="user", limit=5),
+    ],
+    ids=["overview", "activity", "first tokens", "prompts", "scores", "metadata"],
+)
+def test_only_what_is_charted_is_read(store: Store, drawing: Callable[[Source], Any]) -> None:
+    """However many requests there are beside it."""
+    connection = store.run(lambda connection: connection)
+
+    def read_whole(source: Source) -> list[str]:
+        with statements(connection) as asked:
+            drawing(source)
+        return [one for one in asked if whole_tables(connection, one)]
+
+    assert Charts(store, at_most=10).draw(read_whole, TO_BE_COUNTED) == []
 
 
 def _rows(connection: Any, table: str) -> list[Any]:

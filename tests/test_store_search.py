@@ -30,6 +30,7 @@ from promptlayer_patch.store import Store, Total
 from promptlayer_patch.store.searching import glancing, sorting
 from tests.support import searched
 from tests.support.oracle import matches, sorted_ids
+from tests.support.reading import statements, whole_tables
 
 REQUESTS = 2_000
 
@@ -252,6 +253,20 @@ def test_facets_count_what_a_look_at_every_request_counts(haystack: Haystack, fi
         # What is too long to be suggested is counted only where the tables say who has it.
         expected = {text: count for text, count in texts.items() if len(text) <= 200}
         assert {one.value: one.count for one in counts.values[field] if len(one.value) <= 200} == expected
+
+
+def test_values_are_counted_by_looking_requests_up_and_no_others(haystack: Haystack) -> None:
+    some = condition("input_tokens", Operator.MORE, 10)
+    keys = sorted({key for request in haystack.requests for key in request["metadata"]})
+    connection = haystack.store.run(lambda connection: connection)
+    with statements(connection) as asked:
+        haystack.store.facet_counts(some, LISTED)
+        for key in keys[:3]:
+            found = haystack.store.suggest("metadata", "", key, some, limit=1_000)
+            values = (one["metadata"].get(key) for one in haystack.requests if matches(some, one))
+            texts = Counter(value for value in values if value is not None)
+            assert {one.value: one.count for one in found} == texts
+    assert [one for one in asked if "json_each" in one and whole_tables(connection, one)] == []
 
 
 def test_the_requests_to_search_among_are_of_every_kind(haystack: Haystack) -> None:

@@ -7,7 +7,6 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from promptlayer_patch.store.charting.ranges import Interval, Range
-from promptlayer_patch.store.charting.rollups import Dimension
 from promptlayer_patch.store.charting.source import Source
 
 __all__ = ["Activity", "Moment", "activity"]
@@ -53,8 +52,8 @@ class Activity:
 def activity(source: Source) -> Activity:
     """The chart of `source`: what no rollup knows of an ending counts as well."""
     counted: Counter[tuple[int, str]] = Counter()
-    for ((_, _, status), at), tally in source.grid(Dimension.BASE, points=True).items():
-        counted[at, status or "SUCCESS"] += tally.totals().requests
+    for (at, status), requests in source.statuses().items():
+        counted[at, status or "SUCCESS"] += requests
     points = tuple(_moments(source.points(), counted))
     return Activity(source.range, source.interval, points, source.complete)
 

@@ -56,9 +56,9 @@ NUMBERS = {
 """By PromptLayer's names. The version of the prompt is in no rollup."""
 
 _VERSION = "prompt_version_number"
-_JOIN_PROMPTS = "JOIN request_prompts AS linked USING (request_id)"
+_JOIN_PROMPTS = "CROSS JOIN request_prompts AS linked USING (request_id)"
 _VERSIONS = Grouping(("CAST(linked.version AS TEXT)",), _JOIN_PROMPTS, "linked.version IS NOT NULL")
-_JOIN_METADATA = "JOIN request_metadata USING (request_id)"
+_JOIN_METADATA = "CROSS JOIN request_metadata USING (request_id)"
 
 
 @dataclass(frozen=True, slots=True)

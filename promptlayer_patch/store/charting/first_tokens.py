@@ -2,21 +2,16 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
 
-from promptlayer_patch.store.charting.histograms import Histogram, unpacked
-from promptlayer_patch.store.charting.rows import Grouping
+from promptlayer_patch.store.charting.histograms import Histogram, counted, latency_bucket
+from promptlayer_patch.store.charting.rows import point_of
 from promptlayer_patch.store.charting.source import Source
 
 __all__ = ["FirstTokens", "first_tokens"]
 
-_WAIT_US = "CAST(max(first.first_token_at - charted.started_at, 0.0) * 1e6 + 0.5 AS INTEGER)"
-# Not the table itself: it has a time of its own, which would be taken for the charted one.
-_STREAMED = Grouping(
-    (),
-    "JOIN (SELECT request_id, first_token_at FROM requests) AS first USING (request_id)",
-    "first.first_token_at IS NOT NULL",
-)
+_WAIT_US = "CAST(max(first_token_at - started_at, 0.0) * 1e6 + 0.5 AS INTEGER)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +29,8 @@ class FirstTokens:
 
 def first_tokens(source: Source) -> tuple[FirstTokens, ...]:
     """Of every point that has streams. No rollup knows them, so of many requests only the newest count."""
-    rows = source.rows().select(
-        _STREAMED, source.interval, f"histogram(latency_bucket({_WAIT_US}))", "GROUP BY 1 ORDER BY 1"
-    )
-    return tuple(FirstTokens(at, Histogram(unpacked(waits))) for at, waits in rows)
+    waits: defaultdict[int, int] = defaultdict(int)
+    for at, wait_us in source.newest((point_of(source.interval), _WAIT_US)):
+        if wait_us is not None:
+            waits[at] += counted(latency_bucket(wait_us))
+    return tuple(FirstTokens(at, Histogram(waits[at])) for at in sorted(waits))

@@ -25,7 +25,7 @@ def metadata_values(source: Source, key: str | None, limit: int) -> list[Metadat
     """The values with the highest cost, of one key or of all."""
     grouping = Grouping(
         ("request_metadata.key", "request_metadata.value"),
-        "JOIN request_metadata USING (request_id)",
+        "CROSS JOIN request_metadata USING (request_id)",
         "1" if key is None else "request_metadata.key = ?",
         () if key is None else (key,),
     )

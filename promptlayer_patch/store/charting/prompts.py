@@ -12,8 +12,8 @@ from promptlayer_patch.store.charting.source import Source
 
 __all__ = ["MeanScore", "PromptUse", "VersionUse", "mean_scores", "prompt_uses", "version_uses"]
 
-_LINKED = "JOIN request_prompts AS linked USING (request_id)"
-_SCORED = f"{_LINKED} JOIN scores USING (request_id)"
+_LINKED = "CROSS JOIN request_prompts AS linked USING (request_id)"
+_SCORED = f"{_LINKED} CROSS JOIN scores USING (request_id)"
 _FIGURES = """
     count(*), sum(charted.pl_status IS 'ERROR'), max(charted.started_at), sum(charted.cost_nanos),
     sum(charted.with_cost), histogram(charted.latency_bucket)

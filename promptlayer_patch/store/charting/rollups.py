@@ -16,7 +16,7 @@ from functools import lru_cache
 
 from promptlayer_patch.store.charting.functions import register
 from promptlayer_patch.store.charting.histograms import counted, latency_bucket, packed
-from promptlayer_patch.store.charting.totals import MEASURES, Tally
+from promptlayer_patch.store.charting.totals import MEASURES, Tally, summed
 from promptlayer_patch.store.indexing.indexed import Indexed
 
 __all__ = [
@@ -181,7 +181,7 @@ def _tallies(rows: Iterable[Indexed]) -> _Tallies:
 
 def _tally(row: Indexed) -> Tally:
     calls = 0 if row.tool_call_count is None else counted(min(row.tool_call_count, MOST_TOOL_CALLS))
-    return Tally(_measures(row), counted(latency_bucket(_microseconds(row.duration_s))), calls)
+    return Tally(summed(_measures(row)), counted(latency_bucket(_microseconds(row.duration_s))), calls)
 
 
 def _hour_of(started_at: float) -> int:

@@ -3,23 +3,20 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from promptlayer_patch.store.charting import rollups
 from promptlayer_patch.store.charting.functions import register
-from promptlayer_patch.store.charting.histograms import unpacked
 from promptlayer_patch.store.charting.ranges import Interval
-from promptlayer_patch.store.charting.rollups import Dimension, Value
-from promptlayer_patch.store.charting.totals import MEASURES, Tally
-from promptlayer_patch.store.searching.plans import Plan
+from promptlayer_patch.store.charting.rollups import Dimension
+from promptlayer_patch.store.charting.totals import MEASURES
+from promptlayer_patch.store.searching.plans import Plan, Sql
 from promptlayer_patch.store.searching.scanning import selection
 
-__all__ = ["GROUPINGS", "Counted", "Grouping", "Rows"]
-
-Counted: TypeAlias = "tuple[Value, int, Tally]"
-"""A value, when the point began, and some of what is counted of both."""
+__all__ = ["GROUPINGS", "LABELS", "MEASURED", "Grouping", "Rows", "alike", "newest", "point_of"]
 
 
 def _tokens(name: str) -> str:
@@ -27,7 +24,7 @@ def _tokens(name: str) -> str:
 
 
 # The same numbers, to the last bit, that the rollups make of a request.
-_EXPRESSIONS = {
+MEASURED = {
     "requests": "1",
     "input_tokens": _tokens("input_tokens"),
     "output_tokens": _tokens("output_tokens"),
@@ -49,18 +46,14 @@ _EXPRESSIONS = {
     "tool_call": "shape IS 'tool_call'",
     "plain_text": "shape IS 'plain_text'",
 }
-_LABELS = ("model", "provider", "pl_status", "pl_error_type")
+LABELS = ("model", "provider", "pl_status", "pl_error_type")
 _COLUMNS = (
     "request_id INTEGER PRIMARY KEY",
     "started_at",
-    *_LABELS,
+    *LABELS,
     *MEASURES,
     "latency_bucket",
-    "tool_calls_capped",
 )
-_HISTOGRAMS = "histogram(charted.latency_bucket), histogram(charted.tool_calls_capped)"
-_NO_HISTOGRAMS = "x'', x''"
-_SUMS = ", ".join(f"sum(charted.{name})" for name in MEASURES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +62,7 @@ class Grouping:
 
     columns: tuple[str, ...]
     joined: str = ""
+    """With CROSS: else the planner may read all of the other table to find what is charted."""
     condition: str = "1"
     arguments: tuple[Any, ...] = ()
 
@@ -76,7 +70,7 @@ class Grouping:
 def _in_outputs(dimension: Dimension) -> Grouping:
     return Grouping(
         ("json_extract(rollup_values.value, '$[0]')",),
-        "JOIN request_values USING (request_id) JOIN rollup_values USING (value_id)",
+        "CROSS JOIN request_values USING (request_id) CROSS JOIN rollup_values USING (value_id)",
         "rollup_values.dimension = ?",
         (int(dimension),),
     )
@@ -85,14 +79,17 @@ def _in_outputs(dimension: Dimension) -> Grouping:
 GROUPINGS = {
     Dimension.BASE: Grouping(("model", "provider", "pl_status")),
     Dimension.TAG: Grouping(
-        ("tags.name",), "JOIN request_tags USING (request_id) JOIN tags ON tags.id = request_tags.tag_id"
+        ("tags.name",),
+        "CROSS JOIN request_tags USING (request_id) CROSS JOIN tags ON tags.id = request_tags.tag_id",
     ),
     Dimension.PROMPT: Grouping(
         ("CAST(request_prompts.prompt_id AS TEXT)", "request_prompts.name"),
-        "JOIN request_prompts USING (request_id)",
+        "CROSS JOIN request_prompts USING (request_id)",
     ),
     Dimension.ERROR_TYPE: Grouping(("pl_error_type",), condition="pl_error_type IS NOT NULL"),
-    Dimension.METADATA_KEY: Grouping(("request_metadata.key",), "JOIN request_metadata USING (request_id)"),
+    Dimension.METADATA_KEY: Grouping(
+        ("request_metadata.key",), "CROSS JOIN request_metadata USING (request_id)"
+    ),
     **{dimension: _in_outputs(dimension) for dimension in rollups.IN_OUTPUTS},
 }
 
@@ -117,22 +114,11 @@ class Rows:
     def drop(self) -> None:
         self._connection.execute(f"DROP TABLE {self._table}")
 
-    def read(self, dimension: Dimension, interval: Interval | None, histograms: bool) -> Iterator[Counted]:
-        """What is counted of each value and, if there is an interval, of each point."""
-        grouping = GROUPINGS[dimension]
-        width = 1 + len(grouping.columns)
-        sums = f"{_SUMS}, {_HISTOGRAMS if histograms else _NO_HISTOGRAMS}"
-        by = ", ".join(str(place + 1) for place in range(width))
-        for row in self.select(grouping, interval, sums, f"GROUP BY {by}"):
-            point, value = row[0], row[1:width]
-            *measures, latencies, calls = row[width:]
-            yield value, point, Tally(measures, unpacked(latencies), unpacked(calls))
-
     def select(
         self, grouping: Grouping, interval: Interval | None, expressions: str, end: str
     ) -> Iterator[Any]:
         """Rows of the point, the grouping's columns and the expressions."""
-        columns = ", ".join((_point(interval), *grouping.columns, expressions))
+        columns = ", ".join((point_of(interval), *grouping.columns, expressions))
         source = f"{self._table} AS charted {grouping.joined}"
         yield from self._connection.execute(
             f"SELECT {columns} FROM {source} WHERE {grouping.condition} {end}", grouping.arguments
@@ -140,15 +126,14 @@ class Rows:
 
     def _collect(self, plan: Plan, at_most: int) -> int:
         found = selection(plan, rows=True)
-        measures = ", ".join(f"{expression} AS {name}" for name, expression in _EXPRESSIONS.items())
+        measures = ", ".join(f"{expression} AS {name}" for name, expression in MEASURED.items())
         self._connection.execute(
             f"""
             INSERT INTO {self._table}
-            SELECT request_id, started_at, {", ".join(_LABELS)}, {", ".join(MEASURES)},
-                latency_bucket(latency_us),
-                CASE WHEN with_tool_calls THEN min(tool_calls, {rollups.MOST_TOOL_CALLS}) END
+            SELECT request_id, started_at, {", ".join(LABELS)}, {", ".join(MEASURES)},
+                latency_bucket(latency_us)
             FROM (
-                SELECT request_id, started_at, {", ".join(_LABELS)}, {measures} FROM {found.source}
+                SELECT request_id, started_at, {", ".join(LABELS)}, {measures} FROM {found.source}
                 WHERE {found.condition.text} ORDER BY {found.request_id} DESC LIMIT ?
             )
             """,
@@ -157,7 +142,48 @@ class Rows:
         return int(self._connection.execute(f"SELECT count(*) FROM {self._table}").fetchone()[0])
 
 
-def _point(interval: Interval | None) -> str:
+def newest(
+    connection: sqlite3.Connection, plan: Plan, at_most: int, expressions: Sequence[str]
+) -> Iterator[Any]:
+    """Expressions over so many of the newest requests of a plan: for what is asked once.
+
+    Nothing is put aside, and nothing read but what is asked for.
+    """
+    if not plan.empty:
+        asked = _newest(plan, at_most, expressions)
+        yield from connection.execute(asked.text, asked.arguments)
+
+
+def alike(
+    connection: sqlite3.Connection, plan: Plan, at_most: int, expressions: Sequence[str]
+) -> tuple[Counter[Any], bool]:
+    """How many of the newest requests have the same of these expressions, and whether these are all."""
+    if plan.empty:
+        return Counter(), True
+    named = [f"{expression} AS said_{place}" for place, expression in enumerate(expressions)]
+    asked = _newest(plan, at_most + 1, ("requests.request_id AS id", *named))
+    said = ", ".join(f"said_{place}" for place in range(len(named)))
+    groups = connection.execute(
+        f"SELECT count(*), min(id), {said} FROM ({asked.text}) GROUP BY {said}", asked.arguments
+    ).fetchall()
+    counted = Counter({tuple(group[2:]): group[0] for group in groups})
+    complete = counted.total() <= at_most
+    if not complete:  # the oldest one only told that there are more
+        counted[min(groups, key=lambda group: group[1])[2:]] -= 1
+    return counted, complete
+
+
+def _newest(plan: Plan, limit: int, expressions: Sequence[str]) -> Sql:
+    found = selection(plan, rows=True)
+    return Sql(
+        f"SELECT {', '.join(expressions)} FROM {found.source}"
+        f" WHERE {found.condition.text} ORDER BY {found.request_id} DESC LIMIT ?",
+        (*found.condition.arguments, limit),
+    )
+
+
+def point_of(interval: Interval | None) -> str:
+    """The expression for when the point began that a row belongs to."""
     if interval is None:
         return "0"
     # As `Interval.begin` does it; a division of SQLite rounds towards zero, so everything is made positive.

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections import defaultdict
-from collections.abc import Iterator
+from collections import Counter, defaultdict
+from collections.abc import Iterator, Sequence
 from functools import lru_cache
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 from promptlayer_patch._query import And, Condition, Filter, Not, Operator, Or, condition
 from promptlayer_patch.store.charting.histograms import unpacked
@@ -21,9 +21,11 @@ from promptlayer_patch.store.charting.ranges import (
     split,
 )
 from promptlayer_patch.store.charting.rollups import HOUR_S, Dimension, Value
-from promptlayer_patch.store.charting.rows import Counted, Rows
-from promptlayer_patch.store.charting.totals import MEASURES, Tally
+from promptlayer_patch.store.charting.rows import Rows, alike, newest, point_of
+from promptlayer_patch.store.charting.tallies import Counted, Tallies
+from promptlayer_patch.store.charting.totals import MEASURES, Tally, summed
 from promptlayer_patch.store.searching.compiling import Compiler
+from promptlayer_patch.store.searching.plans import Plan
 
 __all__ = ["Grid", "Source"]
 
@@ -58,7 +60,8 @@ class Source:
         self.complete = True
         """False once something had to be counted row by row of which there are more than `at_most`."""
         self._at_most = at_most
-        self._rows: dict[Range, Rows] = {}
+        self._rows: Rows | None = None
+        self._tallies: dict[Range, Tallies] = {}
         self._compiler = Compiler(connection)
 
     def points(self) -> list[int]:
@@ -74,20 +77,46 @@ class Source:
                 grid[value, point].add(tally)
         return dict(grid)
 
-    def rows(self, range: Range | None = None) -> Rows:
-        """The requests themselves, put aside; of the whole range, or of a part."""
-        range = self.range if range is None else range
-        if range not in self._rows:
-            meant = And((*_within(range), self._rest))
-            plan = self._compiler.plan(meant)
-            self._rows[range] = Rows(self._connection, f"charted_{len(self._rows)}", plan, self._at_most)
-            self.complete &= self._rows[range].complete
-        return self._rows[range]
+    def statuses(self) -> Counter[tuple[int, str | None]]:
+        """How many requests of each status began in each point of the chart."""
+        counted: Counter[tuple[int, str | None]] = Counter()
+        for piece in self._pieces(Dimension.BASE, self.interval):
+            if piece.length_s is None:
+                said = (point_of(self.interval), "pl_status")
+                found, complete = alike(self._connection, self._plan(piece.range), self._at_most, said)
+                counted.update(found)
+                self.complete &= complete
+                continue
+            for value, point, tally in self._read(piece, Dimension.BASE, self.interval, histograms=False):
+                counted[point, value[2]] += tally.values[0]
+        return counted
+
+    def newest(self, expressions: Sequence[str]) -> list[Any]:
+        """Expressions over the requests, of which each is looked at once; as for `rows`, at most so many."""
+        found = list(newest(self._connection, self._plan(self.range), self._at_most + 1, expressions))
+        self.complete &= len(found) <= self._at_most
+        return found[: self._at_most]
+
+    def rows(self) -> Rows:
+        """The requests themselves, put aside."""
+        if self._rows is None:
+            self._rows = Rows(self._connection, "charted_requests", self._plan(self.range), self._at_most)
+            self.complete &= self._rows.complete
+        return self._rows
 
     def close(self) -> None:
-        for rows in self._rows.values():
-            rows.drop()
-        self._rows.clear()
+        if self._rows is not None:
+            self._rows.drop()
+            self._rows = None
+
+    def _tallied(self, range: Range) -> Tallies:
+        if range not in self._tallies:
+            self._tallies[range] = Tallies(self._connection, self._plan(range), self._at_most, self.interval)
+            self.complete &= self._tallies[range].complete
+        return self._tallies[range]
+
+    def _plan(self, range: Range) -> Plan:
+        return self._compiler.plan(And((*_within(range), self._rest)))
 
     def _pieces(self, dimension: Dimension, interval: Interval | None) -> list[Piece]:
         if self._rest == And(()) or (dimension is Dimension.BASE and _of_base(self._rest)):
@@ -98,7 +127,8 @@ class Source:
         self, piece: Piece, dimension: Dimension, interval: Interval | None, histograms: bool
     ) -> Iterator[Counted]:
         if piece.length_s is None:
-            yield from self.rows(piece.range).read(dimension, interval, histograms)
+            tallies = self._tallied(piece.range)
+            yield from tallies.read(dimension, points=interval is not None, histograms=histograms)
             return
         for counted in _rolled_up(self._connection, piece, dimension, interval, histograms):
             if dimension is not Dimension.BASE or _meets(self._rest, counted[0]):
@@ -134,14 +164,14 @@ def _rolled_up(
     arguments = (piece.length_s, int(dimension), piece.range.since, piece.range.until)
     if interval is None and not histograms:
         for value, *sums, _ in connection.execute(_SUMMED, arguments):
-            yield _value(value), 0, Tally(sums)
+            yield _value(value), 0, Tally(summed(sums))
         return
     for value, begins_at, latencies, calls, *sums in connection.execute(_SINGLE, arguments):
         point = 0 if interval is None else interval.begin(begins_at)
         if histograms:
-            yield _value(value), point, Tally(sums, unpacked(latencies), unpacked(calls))
+            yield _value(value), point, Tally(summed(sums), unpacked(latencies), unpacked(calls))
         else:
-            yield _value(value), point, Tally(sums)
+            yield _value(value), point, Tally(summed(sums))
 
 
 @lru_cache(maxsize=4096)

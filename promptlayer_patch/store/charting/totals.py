@@ -8,7 +8,7 @@ from dataclasses import dataclass, fields
 
 from promptlayer_patch.store.charting.histograms import Histogram
 
-__all__ = ["MEASURES", "Tally", "Totals"]
+__all__ = ["MEASURES", "Tally", "Totals", "summed"]
 
 _EMPTY = Histogram()
 
@@ -79,14 +79,19 @@ MEASURES = _FIELDS[:-2]
 _SUMS = struct.Struct("<" + len(MEASURES) * "Q8x")
 
 
+def summed(values: Iterable[int]) -> int:
+    """The number of these sums, which are those in `MEASURES`; two of them can be added."""
+    return int.from_bytes(_SUMS.pack(*values), "little")
+
+
 class Tally:
     """`Totals` in the making."""
 
     __slots__ = ("_sums", "latencies", "tool_call_counts")
 
-    def __init__(self, values: Iterable[int] = (), latencies: int = 0, tool_call_counts: int = 0) -> None:
-        own = tuple(values)
-        self._sums = int.from_bytes(_SUMS.pack(*own), "little") if own else 0
+    def __init__(self, sums: int = 0, latencies: int = 0, tool_call_counts: int = 0) -> None:
+        self._sums = sums
+        """As `summed` makes it of what is in `MEASURES`."""
         self.latencies = latencies
         """The number of a histogram, and so are the counts of tool calls."""
         self.tool_call_counts = tool_call_counts

@@ -13,6 +13,7 @@ from promptlayer_patch.store.text import writable
 __all__ = [
     "IDENTITIES",
     "KEYS",
+    "LISTED",
     "NUMBERS",
     "begins",
     "column_of",
@@ -53,6 +54,9 @@ NUMBERS = {
     "request_end_time": "started_at + duration_s",
 }
 """Expressions over a row of `requests`, by field."""
+
+LISTED = "(SELECT value AS request_id FROM json_each(?)) AS listed"
+"""A table of the ids in a list. With CROSS it leads: else the planner may take an index of all requests."""
 
 _SHAPES = {"is_json": "json", "is_tool_call": "tool_call", "is_plain_text": "plain_text"}
 
@@ -130,10 +134,10 @@ def grouped(field: str, key: str | None) -> Sql | None:
     place = _PLACES.get(field)
     if place is None:
         return None
-    keyed = "" if key is None else f" AND {place.key} = ?"
+    keyed = "" if key is None else f" WHERE {place.key} = ?"
     return Sql(
-        f"SELECT {place.column} AS shown, count(*) FROM {place.table or 'requests'} AS t"
-        f" WHERE t.request_id IN (SELECT value FROM json_each(?)){keyed} GROUP BY {place.by}",
+        f"SELECT {place.column} AS shown, count(*) FROM {LISTED}"
+        f" CROSS JOIN {place.table or 'requests'} AS t USING (request_id){keyed} GROUP BY {place.by}",
         () if key is None else (key,),
     )
 

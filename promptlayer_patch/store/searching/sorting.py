@@ -14,6 +14,7 @@ from dataclasses import replace
 from typing import TypeAlias
 
 from promptlayer_patch._query import Cursor, Order, SortKey
+from promptlayer_patch.store.searching.columns import LISTED
 from promptlayer_patch.store.searching.plans import (
     EVERYTHING,
     Plan,
@@ -88,8 +89,8 @@ def _sorted(
         later = Sql(f"{later.text} OR {column} IS NULL", later.arguments)
     condition = with_all((later, within))
     rows = connection.execute(
-        f"SELECT request_id, {column} FROM requests"
-        f" WHERE request_id IN (SELECT value FROM json_each(?)) AND {condition.text}"
+        f"SELECT request_id, {column} FROM {LISTED} CROSS JOIN requests USING (request_id)"
+        f" WHERE {condition.text}"
         f" ORDER BY {column} IS NULL, {column} {way}, request_id {way} LIMIT ? OFFSET ?",
         (json.dumps(ids), *condition.arguments, limit, skip),
     )

@@ -109,8 +109,8 @@ def _in_rows(
     if not held:
         return {}
     rows = connection.execute(
-        f"SELECT count(*), {', '.join(column for _, column in held)} FROM requests"
-        f" WHERE request_id IN (SELECT value FROM json_each(?))"
+        f"SELECT count(*), {', '.join(column for _, column in held)}"
+        f" FROM {columns.LISTED} CROSS JOIN requests USING (request_id)"
         f" GROUP BY {', '.join(column for _, column in held)}",
         (json.dumps(ids),),
     )
