@@ -34,6 +34,33 @@ def test_charts_are_drawn_and_can_be_read_as_tables(visitor: Visitor) -> None:
     expect(page.get_by_role("table").first).to_be_visible()
 
 
+_WHERE_BARS_STAND = """(card) => {
+  const over = card.querySelector(".u-over");
+  const canvas = card.querySelector("canvas");
+  const pen = canvas.getContext("2d");
+  const ratio = canvas.width / canvas.clientWidth;
+  const moments = card.querySelectorAll(".chart-table tbody tr").length;
+  const y = over.offsetTop + over.offsetHeight - 1.5;
+  return Array.from({ length: moments }, (_, place) => {
+    const x = over.offsetLeft + (over.offsetWidth * (place + 0.41)) / moments;
+    const pixel = pen.getImageData(Math.floor(x * ratio), Math.floor(y * ratio), 1, 1).data;
+    const [red, green, blue] = pixel;
+    return Math.max(red, green, blue) - Math.min(red, green, blue) > 60;  // neither paper nor grid
+  });
+}"""
+
+
+def test_every_bar_of_a_chart_has_its_room(visitor: Visitor) -> None:
+    """The last one as well, which stands to the right of its moment."""
+    page = visitor.go("/charts")
+    card = page.locator("figure[data-series='requests']")
+    expect(card.locator("canvas")).to_be_visible()
+    rows = [row.locator("td").all_text_contents() for row in card.locator(".chart-table tbody tr").all()]
+    counted = [any(cell.strip() not in ("", "0", "—") for cell in row) for row in rows]
+    assert counted[-1] and not all(counted)
+    assert card.evaluate(_WHERE_BARS_STAND) == counted
+
+
 def test_charts_are_tables_without_script(browser: Browser, demo: Server) -> None:
     with visiting(browser, demo, java_script_enabled=False) as arrived:
         arrived.enter()

@@ -77,9 +77,13 @@
     return uPlot.paths.bars({ size: [0.82, 60], align: step ? 1 : 0 });
   }
 
+  /** Seconds for which a moment stands: the last one's bar needs its room as well. A single one has none. */
+  const stepOf = (moments) => (moments.length > 1 ? moments[1] - moments[0] : 0);
+
   function options(figure, known, width) {
     const { moments, series, begins } = known;
     const rest = resting(known);
+    const step = stepOf(moments);
     const isStack = "stacked" in figure.dataset;
     const names = COLOURS[figure.dataset.series] ?? COLOURS.default;
     const colours = series.map((one, place) => token(names[place % names.length]));
@@ -94,7 +98,7 @@
       stroke: colours[place],
       width: isStack ? 0 : 1.75,
       fill: isStack ? colours[place] : undefined,
-      paths: isStack ? bars(moments.length > 1) : undefined,
+      paths: isStack ? bars(step) : undefined,
       points: isStack ? { show: false } : { size: 4, ...(isAlone(one) ? { show: true } : {}) },
       spanGaps: true,
       value: (chart, value, which, at) => (at === null ? "" : one.written[at]),
@@ -107,7 +111,10 @@
         drag: { x: true, y: false, setScale: false },
         points: { size: 7 },
       },
-      scales: { x: { time: true }, y: { range: (chart, least, most) => [0, (most || 1) * 1.05] } },
+      scales: {
+        x: { time: true, ...(step ? { range: (chart, first, last) => [first, last + step] } : {}) },
+        y: { range: (chart, least, most) => [0, (most || 1) * 1.05] },
+      },
       axes: [
         { ...axis, size: 26, values: times, space: 64 },
         { ...axis, size: 56, space: 36, values: (chart, splits) => splits.map(units[figure.dataset.unit]) },
@@ -132,7 +139,7 @@
     if (chart.select.width < 4) return;
     const from = chart.posToVal(chart.select.left, "x");
     const to = chart.posToVal(chart.select.left + chart.select.width, "x");
-    const step = moments.length > 1 ? moments[1] - moments[0] : 3600;
+    const step = stepOf(moments) || 3600;
     const address = new URL(location.href);
     address.searchParams.set("from", iso(Math.floor(from)));
     address.searchParams.set("to", iso(Math.ceil(Math.max(to, from + Math.min(step, 60)))));
