@@ -62,7 +62,10 @@ class Watch:
     def closed(self, by: FrameType) -> None:
         """The response is being closed from the frame `by`; tell why from what is going on there."""
         closer = by.f_code.co_name
-        if self.reading and closer in HTTP_GENERATORS:
+        if closer in OWN_ENDINGS and sys.exc_info()[1] is None:
+            self.end(Ending.COMPLETE)  # as nearly all do
+            return
+        if closer in HTTP_GENERATORS and self.reading:
             return  # the HTTP library closes what it has read to the end; `_tee` knows how that went
         error = error_at(by, self.call.outer_error)
         if isinstance(error, GeneratorExit):
@@ -91,8 +94,8 @@ class Watch:
 
     def __del__(self) -> None:
         call = getattr(self, "call", None)
-        if call is None:
-            return  # `__init__` has not come this far
+        if call is None or not call.unsettled:
+            return  # `__init__` has not come this far, or the stream has ended
         try:
             call.in_finalizer = True
             self.end(Ending.ABANDONED)
@@ -268,7 +271,8 @@ def _tee(
             yield chunk
     except GeneratorExit:
         try:
-            watch.dropped()
+            if open_call:
+                watch.dropped()
         except Exception as fault:
             report("noticing a dropped stream", fault)
         raise
@@ -309,7 +313,8 @@ async def _async_tee(
             yield chunk
     except GeneratorExit:
         try:
-            watch.dropped()
+            if open_call:
+                watch.dropped()
         except Exception as fault:
             report("noticing a dropped stream", fault)
         raise
