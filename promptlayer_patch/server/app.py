@@ -145,7 +145,7 @@ class Application:
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
         place = self._bodies.place()
         try:
-            content = await self._content(endpoint, kind, headers, scope, receive, place)
+            content = await self._content(endpoint, kind, headers, receive, place)
             if len(content) > LARGE_BYTES:
                 known, body = await run_in_threadpool(self._read, endpoint, workspace, kind, content)
             else:
@@ -162,14 +162,13 @@ class Application:
         endpoint: Endpoint,
         kind: str,
         headers: Mapping[str, str],
-        scope: Scope,
         receive: Receive,
         place: Place,
     ) -> bytes:
         if endpoint.method in _WITHOUT_BODY:
             return b""
         read = self._bodies.read
-        arrived = has_arrived(scope)
+        arrived = has_arrived(receive)
         if endpoint.raw:
             if kind not in endpoint.raw:
                 raise UnsupportedMediaType(f"the content type must be one of {', '.join(endpoint.raw)}")

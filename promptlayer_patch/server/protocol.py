@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 
-from starlette.types import Scope
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from starlette.types import Receive
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from promptlayer_patch.server.guarding import ALWAYS
 
@@ -16,12 +16,10 @@ HEAD_MAX_BYTES = 64 * 1024
 HEAD_TIMEOUT_S = 10.0
 
 
-_ARRIVED = "promptlayer_patch.arrived"
-
-
-def has_arrived(scope: Scope) -> bool:
+def has_arrived(receive: Receive) -> bool:
     """Whether the whole body of a request is here, so that to read it is not to wait."""
-    return _ARRIVED in scope.get("state", ())
+    cycle = getattr(receive, "__self__", None)
+    return isinstance(cycle, RequestResponseCycle) and not cycle.more_body
 
 
 class PatientProtocol(HttpToolsProtocol):
@@ -63,10 +61,6 @@ class PatientProtocol(HttpToolsProtocol):
             # A whole URL is for proxies. It names a host beside that of the header: which one counts?
             raise ValueError("the request line has no path")
         super().on_headers_complete()
-
-    def on_message_complete(self) -> None:
-        self.scope["state"][_ARRIVED] = True
-        super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
         """As every other refusal is: an object, with the headers that all answers have."""
