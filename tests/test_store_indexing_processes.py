@@ -188,6 +188,23 @@ def test_the_thread_finds_what_this_and_other_processes_store(store: Store, path
     assert Indexer(store).behind() == 1, "it has stopped"
 
 
+def test_all_who_come_at_once_are_told_their_ids(store: Store, path: Path) -> None:
+    watching = Watching(store)
+    committer = Committer(Store.open(path), watching.on_trouble)
+
+    async def together(many: list[Record]) -> list[int]:
+        return await asyncio.gather(*(committer.put(Entry.of(record)) for record in many))
+
+    try:
+        # Twice: whoever comes after many is given a moment for more to come.
+        ids = [request_id for _ in range(2) for request_id in asyncio.run(together(records(20)))]
+        ids.append(put(committer, records(1)[0]))
+        watching.until_found(ids)
+    finally:
+        committer.close()
+    assert len(set(ids)) == 41
+
+
 def test_the_thread_tells_why_it_cannot_index_and_goes_on_when_it_can(
     store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -236,7 +253,8 @@ def turns_of(store: Store) -> Turns:
 def test_the_thread_looks_a_few_times_a_second_and_no_more(store: Store, clock: Clock) -> None:
     turns = turns_of(store)
     for _ in range(3):
-        assert 0.25 <= (waited := turns.wait_s()) <= 0.5
+        waited = turns.wait_s()
+        assert 0.25 <= waited <= 0.5
         clock.now += waited
         assert turns.wait_s() == 0
         turns.take()
@@ -256,7 +274,8 @@ def test_what_is_stored_after_a_pause_is_indexed_at_once_and_what_follows_togeth
     assert Indexer(store).behind() == 0
     store.add(records(1))
     turns.stored(1)
-    assert 0 < (waited := turns.wait_s()) < 0.5
+    waited = turns.wait_s()
+    assert 0 < waited < 0.5
     clock.now += waited
     turns.take()
     assert Indexer(store).behind() == 0

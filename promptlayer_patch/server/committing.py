@@ -1,4 +1,4 @@
-"""One thread that writes what many requests bring, and indexes it: who waits together is committed together."""
+"""One thread that writes and indexes what many requests bring: who waits together is committed together."""
 
 from __future__ import annotations
 
@@ -16,6 +16,11 @@ from promptlayer_patch.store.indexing.turns import Turns
 __all__ = ["Committer"]
 
 _BATCH = 500
+_BUSY = 3
+"""After a batch of so many, as many more are on their way."""
+_GATHER_S = 0.002
+"""So long they are waited for: when they come one by one while a batch is written, the threads hand the
+interpreter to and fro, and the batches are smaller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +35,8 @@ class _Waiting:
 class Committer:
     """Puts entries into a store, tells their request ids, and keeps the store's index up to date.
 
-    A batch is what has come while the batch before it was written, so a lone request never waits for company.
+    A batch is what has come while the batch before it was written, so a lone request never waits for company;
+    where many come at once, they are given a moment to come together.
     `on_trouble` is told, on the thread, why the index cannot be kept up to date.
     """
 
@@ -39,6 +45,9 @@ class Committer:
         self._fresh = Fresh()
         self._turns = Turns(store, on_trouble, self._fresh)
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._closing = threading.Event()
+        self._last = 0
+        """How many were in the last batch."""
         self._thread = threading.Thread(target=self._run, name="promptlayer_patch-committer", daemon=True)
         self._thread.start()
 
@@ -51,6 +60,7 @@ class Committer:
 
     def close(self) -> None:
         """Write what has been put, then end."""
+        self._closing.set()
         self._queue.put(None)
         self._thread.join()
         self._store.close()
@@ -72,10 +82,13 @@ class Committer:
         batch: list[_Waiting | None] = []
         try:
             batch.append(self._queue.get(timeout=self._turns.wait_s()))
+            if self._last >= _BUSY and self._queue.qsize() < self._last - 1:
+                self._closing.wait(_GATHER_S)
             while len(batch) < _BATCH:
                 batch.append(self._queue.get_nowait())
         except Empty:
             pass
+        self._last = len(batch)
         return batch
 
     def _commit(self, entries: Sequence[Entry]) -> Sequence[int | Exception]:

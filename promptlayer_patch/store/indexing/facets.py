@@ -126,9 +126,8 @@ def _named(request: Indexed) -> Iterator[_Named]:
 
 @lru_cache(maxsize=2048)
 def _of_words(values: tuple[str | None, ...]) -> _Named:
-    return _together(
-        _of_value(field, None, value) for field, value in zip(_WORDS, values) if value is not None
-    )
+    known = zip(_WORDS, values, strict=True)
+    return _together(_of_value(field, None, value) for field, value in known if value is not None)
 
 
 @lru_cache(maxsize=2048)

@@ -1,7 +1,7 @@
 """Keeping the index up to date while a server runs, on the thread that stores what comes in.
 
-Two threads would wait for each other: for the interpreter, for the file's lock, and each would read again what
-the other has written.
+Two threads would wait for each other: for the interpreter, for the file's lock; and each would read again
+what the other has written.
 """
 
 from __future__ import annotations
@@ -33,8 +33,9 @@ _AFTER_TROUBLE_S = 5.0
 class Turns:
     """Says when it is time to index what was stored, by this process or another, and does it.
 
-    What is stored is indexed within a second if `take` is called when `wait_s` says so. What is in `fresh` need
-    not be read for it. `on_trouble` is told why the index cannot be kept up to date; later turns try again.
+    What is stored is indexed within a second if `take` is called when `wait_s` says so. What is in `fresh`
+    need not be read for it. `on_trouble` is told why the index cannot be kept up to date; later turns try
+    again.
     """
 
     def __init__(
