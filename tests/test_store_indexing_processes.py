@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import random
 import signal
@@ -16,12 +17,13 @@ import pytest
 
 from promptlayer_patch.annotations import Score
 from promptlayer_patch.records import Record, new_record_id
-from promptlayer_patch.store import Store, StoreError
+from promptlayer_patch.server.committing import Committer
+from promptlayer_patch.store import Entry, Store, StoreError
 from promptlayer_patch.store.indexing import derived
-from promptlayer_patch.store.indexing import thread as indexing_thread
+from promptlayer_patch.store.indexing import turns as indexing_turns
 from promptlayer_patch.store.indexing.facets import EVERY
 from promptlayer_patch.store.indexing.indexer import Indexer
-from promptlayer_patch.store.indexing.thread import IndexingThread
+from promptlayer_patch.store.indexing.turns import Turns
 from tests.support.indexes import assert_exact, found
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -163,68 +165,156 @@ def derived_exist(store: Store) -> bool:
     return store.run(derived.is_current)
 
 
+def put(committer: Committer, record: Record) -> int:
+    return asyncio.run(committer.put(Entry.of(record)))
+
+
 def test_the_thread_finds_what_this_and_other_processes_store(store: Store, path: Path) -> None:
     watching = Watching(store)
     ids = store.add(records(3))
-    thread = IndexingThread(store, watching.on_trouble)
-    thread.start()
+    committer = Committer(Store.open(path), watching.on_trouble)
     try:
         watching.until_found(ids)
-        ids += store.add(records(1))
-        thread.notify()
+        ids.append(put(committer, records(1)[0]))
         watching.until_found(ids)
-        # Nobody notifies it of what another process writes.
+        # Nobody tells it of what another process writes.
         with closing(Store.open(path)) as another:
             ids += another.add(records(2))
         watching.until_found(ids)
     finally:
-        thread.stop()
+        committer.close()
     assert watching.troubles == []
     ids += store.add(records(1))
     assert Indexer(store).behind() == 1, "it has stopped"
 
 
-def test_the_thread_looks_a_few_times_a_second_and_no_more(
-    store: Store, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """What waits in between is an event, whose waits are counted here."""
-    thread = IndexingThread(store, Watching(store).on_trouble)
-    waits: list[float | None] = []
-    enough = threading.Event()
+def test_all_who_come_at_once_are_told_their_ids(store: Store, path: Path) -> None:
+    watching = Watching(store)
+    committer = Committer(Store.open(path), watching.on_trouble)
 
-    class Counting(threading.Event):
-        def wait(self, timeout: float | None = None) -> bool:
-            waits.append(timeout)
-            if len(waits) > 2:
-                enough.set()
-            return super().wait(timeout)
+    async def together(many: list[Record]) -> list[int]:
+        return await asyncio.gather(*(committer.put(Entry.of(record)) for record in many))
 
-    monkeypatch.setattr(thread, "_news", Counting())
-    thread.start()
-    assert enough.wait(WAIT_S)
-    thread.stop()
-    assert all(timeout is not None and timeout >= 0.25 for timeout in waits)
+    try:
+        # Twice: whoever comes after many is given a moment for more to come.
+        ids = [request_id for _ in range(2) for request_id in asyncio.run(together(records(20)))]
+        ids.append(put(committer, records(1)[0]))
+        watching.until_found(ids)
+    finally:
+        committer.close()
+    assert len(set(ids)) == 41
 
 
 def test_the_thread_tells_why_it_cannot_index_and_goes_on_when_it_can(
-    store: Store, monkeypatch: pytest.MonkeyPatch
+    store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(indexing_thread, "_AFTER_TROUBLE_S", 0.01)
+    monkeypatch.setattr(indexing_turns, "_AFTER_TROUBLE_S", 0.01)
     store.catch_up()
     set_version = "UPDATE derived SET version = version + ?"
     store.run(lambda connection: connection.execute(set_version, (1,)))
     watching = Watching(store)
-    thread = IndexingThread(store, watching.on_trouble)
-    ids = store.add(records(1))
-    thread.start()
+    committer = Committer(Store.open(path), watching.on_trouble)
     try:
+        ids = [put(committer, record) for record in records(2)]
         assert watching.told.wait(WAIT_S)
         assert "newer promptlayer_patch" in str(watching.troubles[0])
         store.run(lambda connection: connection.execute(set_version, (-1,)))
         watching.until_found(ids)
     finally:
-        thread.stop()
+        committer.close()
 
 
-def test_a_thread_that_never_began_stops_at_once(store: Store) -> None:
-    IndexingThread(store, Watching(store).on_trouble).stop()
+# --- when it is time for the index
+
+
+class Clock:
+    """Stands still until it is set."""
+
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+@pytest.fixture
+def clock(monkeypatch: pytest.MonkeyPatch) -> Clock:
+    clock = Clock()
+    monkeypatch.setattr(indexing_turns, "monotonic", clock)
+    return clock
+
+
+def turns_of(store: Store) -> Turns:
+    turns = Turns(store, Watching(store).on_trouble)
+    turns.take()
+    return turns
+
+
+def test_the_thread_looks_a_few_times_a_second_and_no_more(store: Store, clock: Clock) -> None:
+    turns = turns_of(store)
+    for _ in range(3):
+        waited = turns.wait_s()
+        assert 0.25 <= waited <= 0.5
+        clock.now += waited
+        assert turns.wait_s() == 0
+        turns.take()
+
+
+def test_what_is_stored_after_a_pause_is_indexed_at_once_and_what_follows_together(
+    store: Store, clock: Clock
+) -> None:
+    turns = turns_of(store)
+    clock.now += 10
+    turns.take()
+    for request in records(2):
+        store.add([request])
+        turns.stored(1)
+    assert turns.wait_s() == 0
+    turns.take()
+    assert Indexer(store).behind() == 0
+    store.add(records(1))
+    turns.stored(1)
+    waited = turns.wait_s()
+    assert 0 < waited < 0.5
+    clock.now += waited
+    turns.take()
+    assert Indexer(store).behind() == 0
+
+
+def test_many_do_not_wait_for_more(store: Store, clock: Clock) -> None:
+    turns = turns_of(store)
+    store.add(records(1))
+    turns.stored(indexing_turns._MANY - 1)
+    assert turns.wait_s() > 0
+    turns.stored(1)
+    assert turns.wait_s() == 0
+    turns.take()
+    assert turns.wait_s() > 0
+
+
+def test_a_backlog_is_worked_off_without_a_pause(
+    store: Store, clock: Clock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(indexing_turns, "_MOST", 4)
+    store.add(records(9))
+    turns = turns_of(store)
+    while not turns.wait_s():
+        turns.take()
+    assert clock.now == 1000
+    assert Indexer(store).behind() == 0
+
+
+def test_trouble_is_given_time_however_many_wait(store: Store, path: Path, clock: Clock) -> None:
+    turns = turns_of(store)
+    store.run(lambda connection: connection.execute("UPDATE derived SET version = version + 1"))
+    with closing(Store.open(path)) as another:
+        ids = another.add(records(3))
+    turns._indexer = Indexer(store)  # as in a process that has just begun
+    turns.stored(10_000)
+    turns.take()
+    turns.stored(10_000)
+    assert turns.wait_s() >= 1
+    store.run(lambda connection: connection.execute("UPDATE derived SET version = version - 1"))
+    clock.now += turns.wait_s()
+    turns.take()
+    assert found(store, EVERY) == sorted(ids, reverse=True)

@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
 import re
 import traceback
 from collections.abc import Mapping, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
 from urllib.parse import unquote, urlencode
 
 from starlette.concurrency import run_in_threadpool
-from starlette.datastructures import Headers, QueryParams
-from starlette.requests import Request
+from starlette.datastructures import QueryParams
 from starlette.types import Receive, Scope, Send
 
 from promptlayer_patch.server.bodies import (
@@ -22,6 +19,7 @@ from promptlayer_patch.server.bodies import (
     MAX_BYTES,
     MAX_INFLATED_BYTES,
     Bodies,
+    Place,
     UnsupportedMediaType,
     checked,
     json_in,
@@ -31,6 +29,7 @@ from promptlayer_patch.server.dashboard.refusing import refused
 from promptlayer_patch.server.endpoints import Answer, Auth, Call, Endpoint, RawBody, Stream
 from promptlayer_patch.server.guarding import Gate
 from promptlayer_patch.server.keyring import Keyring
+from promptlayer_patch.server.protocol import has_arrived
 from promptlayer_patch.server.refusals import BadRequest, NotFound, Refusal, Unauthorized, Unavailable
 from promptlayer_patch.server.sessions import Sessions
 from promptlayer_patch.server.streaming import start_of, stream
@@ -42,6 +41,7 @@ __all__ = ["Application"]
 
 log = logging.getLogger("promptlayer_patch.server")
 
+_JSON = "application/json; charset=utf-8"
 _FORM = "application/x-www-form-urlencoded"
 _WITHOUT_BODY = ("GET", "DELETE")
 _PART = re.compile(r"{(\w+)}")
@@ -81,7 +81,7 @@ class Application:
                 await _send(send, answer, head=scope["method"] == "HEAD")
 
     async def _answer(self, scope: Scope, receive: Receive) -> Answer:
-        headers = Headers(scope=scope)
+        headers = _headers(scope)
         try:
             self._gate.admit(scope, headers)
             endpoint, path = self._endpoint(scope)
@@ -123,7 +123,12 @@ class Application:
         return methods[method], parts
 
     async def _call(
-        self, endpoint: Endpoint, path: Mapping[str, str], scope: Scope, headers: Headers, receive: Receive
+        self,
+        endpoint: Endpoint,
+        path: Mapping[str, str],
+        scope: Scope,
+        headers: Mapping[str, str],
+        receive: Receive,
     ) -> Answer:
         # Who it is comes first: whoever has no key makes the server read no body, where the key is in the
         # header, and learns nothing from what is said about one.
@@ -138,8 +143,9 @@ class Application:
         else:
             workspace = self._workspace(endpoint, key) if key or endpoint.raw else None
         kind = headers.get("content-type", "").partition(";")[0].strip().lower()
-        async with AsyncExitStack() as held:
-            content = await self._content(endpoint, kind, headers, Request(scope, receive), held)
+        place = self._bodies.place()
+        try:
+            content = await self._content(endpoint, kind, headers, receive, place)
             if len(content) > LARGE_BYTES:
                 known, body = await run_in_threadpool(self._read, endpoint, workspace, kind, content)
             else:
@@ -148,18 +154,27 @@ class Application:
             if endpoint.query is not None:
                 query = checked(endpoint.query, _parameters(QueryParams(scope["query_string"])), "query")
             return await _handled(endpoint, Call(known, body, query, path, headers))
+        finally:
+            place.leave()
 
     async def _content(
-        self, endpoint: Endpoint, kind: str, headers: Headers, request: Request, held: AsyncExitStack
+        self,
+        endpoint: Endpoint,
+        kind: str,
+        headers: Mapping[str, str],
+        receive: Receive,
+        place: Place,
     ) -> bytes:
         if endpoint.method in _WITHOUT_BODY:
             return b""
+        read = self._bodies.read
+        arrived = has_arrived(receive)
         if endpoint.raw:
             if kind not in endpoint.raw:
                 raise UnsupportedMediaType(f"the content type must be one of {', '.join(endpoint.raw)}")
             most = MAX_BYTES if kind == "application/json" else MAX_INFLATED_BYTES
-            return await self._bodies.read(request.stream(), headers, held, inflated_max=most)
-        content = await self._bodies.read(request.stream(), headers, held)
+            return await read(receive, headers, place, arrived=arrived, inflated_max=most)
+        content = await read(receive, headers, place, arrived=arrived)
         if endpoint.form and kind == _FORM:
             return content
         # A form of another site can send any other type without asking; it cannot send this one.
@@ -179,7 +194,7 @@ class Application:
             return workspace, None
         return workspace, sent if endpoint.body is None else checked(endpoint.body, sent, "body")
 
-    def _visitor(self, endpoint: Endpoint, headers: Headers) -> Workspace | None:
+    def _visitor(self, endpoint: Endpoint, headers: Mapping[str, str]) -> Workspace | None:
         """The workspace of a browser that was let in."""
         number = self._sessions.workspace_in(headers)
         if number is not None and endpoint.method not in _WITHOUT_BODY:
@@ -196,13 +211,21 @@ class Application:
 
 
 async def _handled(endpoint: Endpoint, call: Call[Any, Any]) -> Answer:
-    if inspect.iscoroutinefunction(endpoint.handler):
+    if endpoint.is_async:
         given = await endpoint.handler(call)
     else:
         given = await run_in_threadpool(endpoint.handler, call)
     if not isinstance(given, Answer):
         return Answer(given, endpoint.ok)
     return given if given.status else replace(given, status=endpoint.ok)
+
+
+def _headers(scope: Scope) -> dict[str, str]:
+    """By lower-case name; of several with one name the first."""
+    found: dict[str, str] = {}
+    for name, value in scope["headers"]:
+        found.setdefault(name.decode("latin-1"), value.decode("latin-1"))
+    return found
 
 
 def _form_in(content: bytes) -> dict[str, Any]:
@@ -244,7 +267,7 @@ async def _lifespan(receive: Receive, send: Send) -> None:
 async def _send(send: Send, answer: Answer, *, head: bool) -> None:
     content, content_type = answer.content, answer.content_type
     if content_type is None:
-        content, content_type = answer_json(content), "application/json; charset=utf-8"
+        content, content_type = answer_json(content), _JSON
     headers = {"content-type": content_type, "content-length": str(len(content)), **answer.headers}
     if answer.status == 204:
         content, headers = b"", dict(answer.headers)

@@ -6,16 +6,17 @@ import asyncio
 import re
 import sys
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Iterator, Mapping
-from contextlib import AsyncExitStack
+from collections.abc import Awaitable, Iterator, Mapping
 from typing import Any
 
 from pydantic import BaseModel, ValidationError
 from pydantic_core import from_json
+from starlette.requests import ClientDisconnect
+from starlette.types import Receive
 
 from promptlayer_patch.server.refusals import BadRequest, Invalid, Refusal, TooLarge
 
-__all__ = ["LARGE_BYTES", "Bodies", "UnsupportedMediaType", "checked", "json_in"]
+__all__ = ["LARGE_BYTES", "Bodies", "Place", "UnsupportedMediaType", "checked", "json_in"]
 
 MAX_BYTES = 10 * 1024 * 1024
 MAX_INFLATED_BYTES = 50 * 1024 * 1024
@@ -59,48 +60,78 @@ else:
         return await asyncio.wait_for(work, seconds)
 
 
+class Place:
+    """Of one request among the few whose bodies are large; taken when it turns out that its body is."""
+
+    __slots__ = ("_all", "_taken")
+
+    def __init__(self, places: asyncio.Semaphore) -> None:
+        self._all = places
+        self._taken = False
+
+    async def take(self) -> None:
+        await self._all.acquire()
+        self._taken = True
+
+    def leave(self) -> None:
+        """Let the next one have it; to be called when all that was made of the body is gone."""
+        if self._taken:
+            self._all.release()
+
+
 class Bodies:
     """Reads the bodies of one server's requests, large ones few at a time."""
 
     def __init__(self) -> None:
         self._large = asyncio.Semaphore(_LARGE_AT_ONCE)
 
+    def place(self) -> Place:
+        return Place(self._large)
+
     async def read(
         self,
-        stream: AsyncIterator[bytes],
+        receive: Receive,
         headers: Mapping[str, str],
-        held: AsyncExitStack,
+        place: Place,
         *,
+        arrived: bool = False,
         inflated_max: int = MAX_BYTES,
     ) -> bytes:
         """The whole body, inflated. Raises a `Refusal` as soon as it is too long, without reading on.
 
-        A large one keeps others waiting until `held` is closed, for what is made of it takes memory too.
+        A large one keeps others waiting for its `place`, for what is made of it takes memory too. `arrived`
+        says that the last of it is here, so that nobody needs to look at the clock.
         """
         declared = headers.get("content-length", "")
         if declared.isdigit() and int(declared) > MAX_BYTES:
             raise TooLarge(f"a body has at most {MAX_BYTES} bytes")
         try:
-            content = await _within(READ_TIMEOUT_S, self._whole(stream, held))
+            whole = _whole(receive, place)
+            content = await (whole if arrived else _within(READ_TIMEOUT_S, whole))
         except (asyncio.TimeoutError, TimeoutError):
             raise BodyTimeout("the body did not arrive in time") from None
         encoding = headers.get("content-encoding")
         if encoding:
             if len(content) <= LARGE_BYTES:
-                await held.enter_async_context(self._large)
+                await place.take()
             content = await asyncio.to_thread(_inflated, content, encoding, inflated_max)
         return content
 
-    async def _whole(self, stream: AsyncIterator[bytes], held: AsyncExitStack) -> bytes:
-        pieces, length = [], 0
-        async for piece in stream:
-            if length <= LARGE_BYTES < length + len(piece):
-                await held.enter_async_context(self._large)
-            length += len(piece)
-            if length > MAX_BYTES:
-                raise TooLarge(f"a body has at most {MAX_BYTES} bytes")
-            pieces.append(piece)
-        return b"".join(pieces)
+
+async def _whole(receive: Receive, place: Place) -> bytes:
+    pieces, length, more = [], 0, True
+    while more:
+        message = await receive()
+        if message["type"] == "http.disconnect":
+            raise ClientDisconnect
+        piece, more = message.get("body", b""), message.get("more_body", False)
+        if length <= LARGE_BYTES < length + len(piece):
+            await place.take()
+        length += len(piece)
+        if length > MAX_BYTES:
+            raise TooLarge(f"a body has at most {MAX_BYTES} bytes")
+        pieces.append(piece)
+    return b"".join(pieces)
 
 
 def json_in(content: bytes) -> Any:

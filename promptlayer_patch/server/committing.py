@@ -1,20 +1,26 @@
-"""One thread that writes what many requests bring: whoever waits together is committed together."""
+"""One thread that writes and indexes what many requests bring: who waits together is committed together."""
 
 from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from queue import Empty, SimpleQueue
 
 from promptlayer_patch.server.writing import record_json
-from promptlayer_patch.store import Entry, Store, Unstorable
+from promptlayer_patch.store import Entry, Store, StoreError, Unstorable
 from promptlayer_patch.store.fresh import Fresh
+from promptlayer_patch.store.indexing.turns import Turns
 
 __all__ = ["Committer"]
 
 _BATCH = 500
+_BUSY = 3
+"""After a batch of so many, as many more are on their way."""
+_GATHER_S = 0.002
+"""So long they are waited for: when they come one by one while a batch is written, the threads hand the
+interpreter to and fro, and the batches are smaller."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,16 +33,21 @@ class _Waiting:
 
 
 class Committer:
-    """Puts entries into a store, and tells their request ids.
+    """Puts entries into a store, tells their request ids, and keeps the store's index up to date.
 
-    What is new is left in `fresh` for the indexer. A batch is what has come while the batch before it was
-    written, so a lone request never waits for company.
+    A batch is what has come while the batch before it was written, so a lone request never waits for company;
+    where many come at once, they are given a moment to come together.
+    `on_trouble` is told, on the thread, why the index cannot be kept up to date.
     """
 
-    def __init__(self, store: Store, fresh: Fresh | None = None) -> None:
+    def __init__(self, store: Store, on_trouble: Callable[[StoreError], None]) -> None:
         self._store = store
-        self._fresh = fresh
+        self._fresh = Fresh()
+        self._turns = Turns(store, on_trouble, self._fresh)
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
+        self._closing = threading.Event()
+        self._last = 0
+        """How many were in the last batch."""
         self._thread = threading.Thread(target=self._run, name="promptlayer_patch-committer", daemon=True)
         self._thread.start()
 
@@ -49,6 +60,7 @@ class Committer:
 
     def close(self) -> None:
         """Write what has been put, then end."""
+        self._closing.set()
         self._queue.put(None)
         self._thread.join()
         self._store.close()
@@ -56,16 +68,28 @@ class Committer:
     def _run(self) -> None:
         going_on = True
         while going_on:
-            batch = [self._queue.get()]
-            try:
-                while len(batch) < _BATCH:
-                    batch.append(self._queue.get_nowait())
-            except Empty:
-                pass
+            batch = self._batch()
             going_on = None not in batch
             waiting = [one for one in batch if one is not None]
             if waiting:
                 _tell(waiting, self._commit([one.entry for one in waiting]))
+                self._turns.stored(len(waiting))
+            if going_on and not self._turns.wait_s():
+                self._turns.take()
+
+    def _batch(self) -> list[_Waiting | None]:
+        """Those who wait; none when it is time for the index and nobody does."""
+        batch: list[_Waiting | None] = []
+        try:
+            batch.append(self._queue.get(timeout=self._turns.wait_s()))
+            if self._last >= _BUSY and self._queue.qsize() < self._last - 1:
+                self._closing.wait(_GATHER_S)
+            while len(batch) < _BATCH:
+                batch.append(self._queue.get_nowait())
+        except Empty:
+            pass
+        self._last = len(batch)
+        return batch
 
     def _commit(self, entries: Sequence[Entry]) -> Sequence[int | Exception]:
         """What became of each entry. Nobody's fails because of a neighbour's."""

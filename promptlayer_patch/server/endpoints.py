@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
@@ -101,3 +102,8 @@ class Endpoint:
     """Type of the answer (a pydantic model or a `TypeAdapter`'s argument), for the OpenAPI document."""
     refuses: tuple[int, ...] = ()
     """Statuses beyond those that every endpoint may answer (400, 401, 413, 422, 503)."""
+    is_async: bool = field(init=False)
+    """Whether the handler is an `async def`; found out once, as asking costs as much as routing does."""
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "is_async", inspect.iscoroutinefunction(self.handler))

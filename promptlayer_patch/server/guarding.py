@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
-from starlette.datastructures import Headers
 from starlette.types import Scope
 
 from promptlayer_patch.server.refusals import BadRequest, Refusal
@@ -71,12 +70,11 @@ class Gate:
             f"{scheme}://{host}" for host in self._hosts for scheme in ("http", "https")
         )
 
-    def admit(self, scope: Scope, headers: Headers) -> None:
+    def admit(self, scope: Scope, headers: Mapping[str, str]) -> None:
         """Raises a `Refusal` for a request that must not be looked at any further."""
-        hosts = headers.getlist("host")
-        if len(hosts) != 1:
+        if sum(name == b"host" for name, _ in scope["headers"]) != 1:
             raise BadRequest("a request has exactly one Host")
-        if hosts[0].lower() not in self._hosts:
+        if headers["host"].lower() not in self._hosts:
             raise Misdirected("this server does not answer to that name")
         method = scope["method"]
         if method not in _METHODS:
@@ -84,13 +82,13 @@ class Gate:
         if method not in _SAFE_METHODS:
             self._refuse_other_sites(headers)
 
-    def admit_own_page(self, headers: Headers) -> None:
+    def admit_own_page(self, headers: Mapping[str, str]) -> None:
         """Raises a `Refusal` unless a browser says that a page of ours sends this."""
         own_site = headers.get("sec-fetch-site") == "same-origin"
         if not own_site and headers.get("origin", "").lower() not in self._origins:
             raise Forbidden("this is for pages of this server")
 
-    def _refuse_other_sites(self, headers: Headers) -> None:
+    def _refuse_other_sites(self, headers: Mapping[str, str]) -> None:
         site = headers.get("sec-fetch-site")
         origin = headers.get("origin")
         if site is not None and site not in _OWN_SITES:

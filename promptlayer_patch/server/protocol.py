@@ -5,25 +5,34 @@ from __future__ import annotations
 import asyncio
 import json
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from starlette.types import Receive
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from promptlayer_patch.server.guarding import ALWAYS
 
-__all__ = ["PatientProtocol"]
+__all__ = ["PatientProtocol", "has_arrived"]
 
 HEAD_MAX_BYTES = 64 * 1024
 HEAD_TIMEOUT_S = 10.0
+
+
+def has_arrived(receive: Receive) -> bool:
+    """Whether the whole body of a request is here, so that to read it is not to wait."""
+    cycle = getattr(receive, "__self__", None)
+    return isinstance(cycle, RequestResponseCycle) and not cycle.more_body
 
 
 class PatientProtocol(HttpToolsProtocol):
     """Closes a connection whose request line and headers do not arrive whole, soon and of ordinary length."""
 
     _timer: asyncio.TimerHandle | None = None
+    _in_head = False
     _head_bytes = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
         self._begin_head()
+        self._wait_for_head()
 
     def connection_lost(self, exc: Exception | None) -> None:
         self._end_head()
@@ -32,14 +41,18 @@ class PatientProtocol(HttpToolsProtocol):
     def data_received(self, data: bytes) -> None:
         waiting = self._timer is not None
         super().data_received(data)
-        if waiting and self._timer is not None:
-            self._head_bytes += len(data)
-            if self._head_bytes > HEAD_MAX_BYTES:
-                self.transport.close()
+        if not self._in_head:
+            return
+        if not waiting:  # nearly all heads arrive whole, and need no clock
+            self._wait_for_head()
+            return
+        self._head_bytes += len(data)
+        if self._head_bytes > HEAD_MAX_BYTES:
+            self.transport.close()
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        if self._timer is None:
+        if not self._in_head:
             self._begin_head()
 
     def on_headers_complete(self) -> None:
@@ -63,10 +76,13 @@ class PatientProtocol(HttpToolsProtocol):
         self.transport.close()
 
     def _begin_head(self) -> None:
-        self._head_bytes = 0
+        self._in_head, self._head_bytes = True, 0
+
+    def _wait_for_head(self) -> None:
         self._timer = self.loop.call_later(HEAD_TIMEOUT_S, self.transport.close)
 
     def _end_head(self) -> None:
+        self._in_head = False
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None

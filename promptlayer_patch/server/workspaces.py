@@ -12,8 +12,6 @@ from queue import Empty, LifoQueue
 from promptlayer_patch.server.committing import Committer
 from promptlayer_patch.server.walks import Walks
 from promptlayer_patch.store import Store, StoreError
-from promptlayer_patch.store.fresh import Fresh
-from promptlayer_patch.store.indexing.thread import IndexingThread
 from promptlayer_patch.store.keys import HOME_WORKSPACE, path_of
 
 __all__ = ["Workspace", "Workspaces"]
@@ -22,18 +20,15 @@ log = logging.getLogger("promptlayer_patch.server")
 
 
 class Workspace:
-    """One store: a writer, a thread that commits, one that indexes, and readers as they are needed."""
+    """One store: a writer, a thread that commits and indexes, and readers as they are needed."""
 
     def __init__(self, number: int, path: Path) -> None:
         self.id = number
         self.path = path
         self.store = Store.open(path)
         """For writing; calls wait for one another."""
-        fresh = Fresh()
-        self.committer = Committer(Store.open(path), fresh)
+        self.committer = Committer(Store.open(path), _log)
         self.walks = Walks()
-        self._indexing = IndexingThread(self.store, _log, fresh)
-        self._indexing.start()
         self._idle: LifoQueue[Store] = LifoQueue()
 
     @contextmanager
@@ -51,7 +46,6 @@ class Workspace:
     def close(self) -> None:
         """Commit what was accepted, and let go of the file."""
         self.committer.close()
-        self._indexing.stop()
         self.store.close()
         while not self._idle.empty():
             self._idle.get_nowait().close()

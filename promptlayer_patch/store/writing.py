@@ -44,9 +44,6 @@ def insert_all(connection: sqlite3.Connection, rows: Sequence[Row], fresh: Fresh
 def insert(connection: sqlite3.Connection, row: Row, fresh: Fresh | None = None) -> int:
     """Write one row in the transaction there is; a record that is there keeps the id it has."""
     record_id = row.columns["record_id"]
-    known = connection.execute("SELECT request_id FROM requests WHERE record_id = ?", (record_id,)).fetchone()
-    if known is not None:
-        return int(known[0])
     request_id = _free_id(connection, row.columns["started_at"])
     try:
         inserted = _insert_new(connection, request_id, row)
@@ -58,6 +55,9 @@ def insert(connection: sqlite3.Connection, row: Row, fresh: Fresh | None = None)
         sqlite3.ProgrammingError,
     ) as error:
         raise Unstorable(f"record {record_id:.64} cannot be stored: {error}") from error
+    if inserted is None:
+        known = connection.execute("SELECT request_id FROM requests WHERE record_id = ?", (record_id,))
+        return int(known.fetchone()[0])
     if fresh is not None:
         # Before it is committed, so that no indexer sees it sooner there than here. If it never is, its mark
         # fits nothing.
@@ -65,11 +65,13 @@ def insert(connection: sqlite3.Connection, row: Row, fresh: Fresh | None = None)
     return request_id
 
 
-def _insert_new(connection: sqlite3.Connection, request_id: int, row: Row) -> Inserted:
+def _insert_new(connection: sqlite3.Connection, request_id: int, row: Row) -> Inserted | None:
+    """Write the row; `None` if the record is there already."""
     columns = {"request_id": request_id, **row.columns}
     if columns["span_id"] is not None and columns["trace_id"] is None:
         columns["trace_id"] = _trace_of(connection, columns["span_id"])
-    connection.execute(_insertion(tuple(columns)), tuple(columns.values()))
+    if not connection.execute(_insertion(tuple(columns)), tuple(columns.values())).rowcount:
+        return None
     connection.execute("INSERT INTO bodies (request_id, body) VALUES (?, ?)", (request_id, row.body))
     insert_labels(connection, request_id, row)
     change = int.from_bytes(os.urandom(8), "little", signed=True)
@@ -79,7 +81,10 @@ def _insert_new(connection: sqlite3.Connection, request_id: int, row: Row) -> In
 
 @lru_cache(maxsize=8)
 def _insertion(columns: tuple[str, ...]) -> str:
-    return f"INSERT INTO requests ({', '.join(columns)}) VALUES ({', '.join('?' * len(columns))})"
+    return f"""
+        INSERT INTO requests ({", ".join(columns)}) VALUES ({", ".join("?" * len(columns))})
+        ON CONFLICT (record_id) DO NOTHING
+    """
 
 
 def insert_labels(connection: sqlite3.Connection, request_id: int, row: Row) -> None:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Set
 from dataclasses import dataclass
 from typing import Any
 
 from promptlayer_patch._blueprint import Facts, facts_of
 from promptlayer_patch._guard import report
 from promptlayer_patch.records import Record
-from promptlayer_patch.store.indexing.facets import facets, is_listed, values
+from promptlayer_patch.store.indexing.facets import Term, described
 from promptlayer_patch.store.indexing.indexed import Indexed
 from promptlayer_patch.store.indexing.intents import agent_intent, user_intent
 from promptlayer_patch.store.indexing.narrow import NARROW, filled
@@ -29,8 +29,7 @@ class Document:
     indexed: Indexed
     row: tuple[int, str, str, str]
     """Of the table `documents`: id, input, output, facets."""
-    terms: frozenset[tuple[str, str, str]]
-    """Of the table `terms`: field, key, value."""
+    terms: Set[Term]
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,10 +74,8 @@ def document_then(source: Source) -> Document | None:
 
 
 def _document(indexed: Indexed, texts: tuple[str, str]) -> Document:
-    known = tuple(values(indexed))
-    terms = frozenset((field, key or "", value) for field, key, value in known if is_listed(key, value))
-    row = (indexed.request_id, *texts, " ".join(sorted(facets(indexed, known))))
-    return Document(indexed, row, terms)
+    facets, terms = described(indexed)
+    return Document(indexed, (indexed.request_id, *texts, " ".join(sorted(facets))), terms)
 
 
 def _facts(record: Record | None) -> Facts | None:

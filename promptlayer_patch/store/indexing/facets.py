@@ -26,13 +26,13 @@ from __future__ import annotations
 
 import hashlib
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from functools import lru_cache
 
 from promptlayer_patch.store.indexing.indexed import Indexed
 from promptlayer_patch.store.indexing.segments import words
 
-__all__ = ["EVERY", "between", "containing", "facets", "is_listed", "token", "unlisted", "values"]
+__all__ = ["EVERY", "Term", "between", "containing", "described", "token", "unlisted"]
 
 _SEPARATOR = b"\xff"  # in no UTF-8 text, so that no value can pass for a key and a value
 _MOST_WORDS = 24
@@ -43,6 +43,12 @@ _TERM_CHARS = 200
 """What is longer is no suggestion to anybody."""
 _LOWEST, _HIGHEST = -24, 40
 """Buckets of powers of two: from less than a millionth of a dollar to more tokens than there are."""
+_LARGE = 2.0 ** (_HIGHEST - 1)
+
+Term = tuple[str, str, str]
+"""Field, key (empty where there is none) and value, as in the table `terms`."""
+_Named = tuple[tuple[str, ...], tuple[Term, ...]]
+"""The tokens and the terms of some values."""
 
 
 def token(field: str, *said: str) -> str:
@@ -86,11 +92,12 @@ def between(field: str, low: float = -math.inf, high: float = math.inf, key: str
     return [_in_bucket(field, bucket, key) for bucket in range(_bucket(low), _bucket(high) + 1)]
 
 
-def facets(request: Indexed, known: Iterable[tuple[str, str | None, str]]) -> set[str]:
-    """All tokens of a request, of which `values` are `known`."""
-    found = {EVERY}
-    for one in known:
-        found.update(_of_value(*one))
+def described(request: Indexed) -> tuple[set[str], set[Term]]:
+    """All tokens of a request, and its values that are worth suggesting to whoever writes a query."""
+    found, terms = {EVERY}, set[Term]()
+    for tokens, listed in _named(request):
+        found.update(tokens)
+        terms.update(listed)
     for field, value in _identities(request):
         found.add(_presence(field))
         found.add(token(field, value))
@@ -98,18 +105,59 @@ def facets(request: Indexed, known: Iterable[tuple[str, str | None, str]]) -> se
         found.update(_of_bucket(field, key, _bucket(number)))
     if request.shape is not None:
         found.add(_presence(_FLAGS[request.shape]))
-    for field, key, texts in _nested(request):
-        found.update(_words(field, key, texts))
-    return found
+    return found, terms
+
+
+def _named(request: Indexed) -> Iterator[_Named]:
+    yield _of_words(_words_of(request))
+    for field, many in _sets_of(request):
+        if many:
+            yield _of_set(field, tuple(many))
+    for key, value in request.metadata.items():
+        yield _of_text("metadata", key, value)
+    for key, value in request.input_variables.items():
+        yield _of_text("input_variables", key, value)
+    for path, texts in request.output_values.items():
+        yield _of_texts("output", path, texts)
 
 
 # Most requests have the same values as those before them.
 
 
+@lru_cache(maxsize=2048)
+def _of_words(values: tuple[str | None, ...]) -> _Named:
+    known = zip(_WORDS, values, strict=True)
+    return _together(_of_value(field, None, value) for field, value in known if value is not None)
+
+
+@lru_cache(maxsize=2048)
+def _of_set(field: str, values: tuple[str, ...]) -> _Named:
+    return _together(_of_value(field, None, value) for value in values)
+
+
 @lru_cache(maxsize=8192)
-def _of_value(field: str, key: str | None, value: str) -> tuple[str, ...]:
+def _of_text(field: str, key: str, text: str) -> _Named:
+    return _of_texts(field, key, (text,))
+
+
+def _of_texts(field: str, key: str, texts: tuple[str, ...]) -> _Named:
+    tokens, terms = _together(_of_value(field, key, text) for text in texts)
+    return (*tokens, *_words(field, key, texts)), terms
+
+
+@lru_cache(maxsize=8192)
+def _of_value(field: str, key: str | None, value: str) -> _Named:
     own = (token(field), token(field, value)) if key is None else (token(field, key, value),)
-    return own if is_listed(key, value) else (*own, unlisted(field, key))
+    if is_listed(key, value):
+        return own, ((field, key or "", value),)
+    return (*own, unlisted(field, key)), ()
+
+
+def _together(named: Iterable[_Named]) -> _Named:
+    both = tuple(named)
+    return tuple(token for tokens, _ in both for token in tokens), tuple(
+        term for _, terms in both for term in terms
+    )
 
 
 @lru_cache(maxsize=2048)
@@ -122,63 +170,55 @@ def _presence(field: str) -> str:
     return token(field)
 
 
-def values(request: Indexed) -> Iterator[tuple[str, str | None, str]]:
-    """Field, key and value of all that is worth suggesting to whoever writes a query."""
-    for field, value in _words_of(request):
-        if value is not None:
-            yield field, None, value
-    for field, many in _sets_of(request):
-        for value in many:
-            yield field, None, value
-    for field, key, texts in _nested(request):
-        for text in texts:
-            yield field, key, text
-
-
 _FLAGS = {"json": "is_json", "tool_call": "is_tool_call", "plain_text": "is_plain_text"}
 _KEYS = {
     "metadata": "metadata_keys",
     "output": "output_keys",
     "input_variables": "input_variable_keys",
 }
+_WORDS = (
+    "engine",
+    "provider_type",
+    "status",
+    "function_name",
+    "ending",
+    "error_type",
+    "prompt",
+    "prompt_id",
+    "prompt_label",
+    "user_intent",
+    "agent_intent",
+)
 
 
-def _words_of(request: Indexed) -> tuple[tuple[str, str | None], ...]:
+def _words_of(request: Indexed) -> tuple[str | None, ...]:
+    """Of the fields `_WORDS`."""
     prompt_id = request.prompt_id
     return (
-        ("engine", request.model),
-        ("provider_type", request.provider),
-        ("status", request.pl_status),
-        ("function_name", request.function_name),
-        ("ending", request.ending),
-        ("error_type", request.pl_error_type),
-        ("prompt", request.prompt_name),
-        ("prompt_id", None if prompt_id is None else str(prompt_id)),
-        ("prompt_label", request.prompt_label),
-        ("user_intent", request.user_intent),
-        ("agent_intent", request.agent_intent),
+        request.model,
+        request.provider,
+        request.pl_status,
+        request.function_name,
+        request.ending,
+        request.pl_error_type,
+        request.prompt_name,
+        None if prompt_id is None else str(prompt_id),
+        request.prompt_label,
+        request.user_intent,
+        request.agent_intent,
     )
 
 
-def _sets_of(request: Indexed) -> tuple[tuple[str, Iterable[str]], ...]:
+def _sets_of(request: Indexed) -> tuple[tuple[str, Collection[str]], ...]:
     return (
         ("tags", request.tags),
         ("metadata_keys", request.metadata),
         ("tool_names", request.tool_names),
         ("output_keys", request.output_values),
         ("input_variable_keys", request.input_variables),
-        ("group", map(str, request.groups)),
+        ("group", tuple(map(str, request.groups))),
         ("score_names", request.scores),
     )
-
-
-def _nested(request: Indexed) -> Iterator[tuple[str, str, tuple[str, ...]]]:
-    for key, value in request.metadata.items():
-        yield "metadata", key, (value,)
-    for key, value in request.input_variables.items():
-        yield "input_variables", key, (value,)
-    for path, many in request.output_values.items():
-        yield "output", path, many
 
 
 def _identities(request: Indexed) -> Iterator[tuple[str, str]]:
@@ -217,6 +257,8 @@ def _in_bucket(field: str, bucket: int, key: str | None) -> str:
 
 def _bucket(number: float) -> int:
     """Rises with the number."""
+    if 1 <= number < _LARGE:
+        return math.frexp(number)[1]
     if math.isinf(number):
         return _HIGHEST if number > 0 else _LOWEST - 2
     if number <= 0:
