@@ -83,7 +83,7 @@ class Watch:
     def dropped(self) -> None:
         """The iterator over the body was dropped; the response may still be closed properly."""
         # Before openai 2 nothing closes a stream that reported an error: `_decoding` reads the error.
-        if self.call.chunks and b'"error"' in self.call.chunks[-1]:
+        if self.call.unsettled and self.call.chunks and b'"error"' in self.call.chunks[-1]:
             self.end(Ending.ABANDONED)
 
     def end(self, ending: Ending, error: BaseException | None = None) -> None:
@@ -271,8 +271,7 @@ def _tee(
             yield chunk
     except GeneratorExit:
         try:
-            if open_call:
-                watch.dropped()
+            watch.dropped()
         except Exception as fault:
             report("noticing a dropped stream", fault)
         raise
@@ -313,8 +312,7 @@ async def _async_tee(
             yield chunk
     except GeneratorExit:
         try:
-            if open_call:
-                watch.dropped()
+            watch.dropped()
         except Exception as fault:
             report("noticing a dropped stream", fault)
         raise

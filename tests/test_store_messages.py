@@ -234,3 +234,34 @@ def test_bodies_of_older_versions_are_read(store: Store) -> None:
 def test_the_frame_is_part_of_the_file_format() -> None:
     """Bodies that are compressed with it are read with it for ever: a change of it loses them all."""
     assert hashlib.sha256(FRAME).hexdigest()[:16] == "a36c9c0e8f5ee428"
+
+
+def a_long_question() -> Record:
+    rng = random.Random(8)
+    text = " ".join(f"word{rng.randrange(5_000)}" for _ in range(5_000))
+    return a_record({"messages": [{"role": "user", "content": text}]}, {"choices": []})
+
+
+def test_a_long_body_is_compressed_by_the_indexer_and_not_by_who_stores_it(store: Store) -> None:
+    record = a_long_question()
+    (request_id,) = store.add([record])
+
+    def body() -> bytes:
+        return store.run(lambda connection: body_of(connection, request_id) or b"")
+
+    assert body() == encoded(record)
+    stored = store.get(request_id)
+    assert stored is not None
+    assert stored.record == record
+    store.catch_up()
+    assert len(body()) < len(encoded(record)) * 0.6
+    assert zlib.decompressobj(zdict=FRAME).decompress(body()) == encoded(record)
+    stored = store.get(request_id)
+    assert stored is not None
+    assert stored.record == record
+
+
+def test_a_short_body_is_compressed_at_once(store: Store) -> None:
+    (request_id,) = store.add([a_record({"messages": [{"role": "user", "content": "Hello"}]})])
+    body = store.run(lambda connection: body_of(connection, request_id) or b"")
+    assert zlib.decompressobj(zdict=FRAME).decompress(body).startswith(b"{")

@@ -13,7 +13,7 @@ from promptlayer_patch.annotations import PromptLink, Score
 from promptlayer_patch.records import Record
 from promptlayer_patch.store.connection import StoreError
 from promptlayer_patch.store.entries import Entry
-from promptlayer_patch.store.frame import deflated
+from promptlayer_patch.store.frame import packed
 from promptlayer_patch.store.messages import joined
 from promptlayer_patch.store.text import preview, token_counts, writable
 
@@ -56,7 +56,7 @@ def encode(entry: Entry, to_json: Callable[[Record], bytes] = encoded) -> Row:
             columns=_columns(entry),
             record=record,
             text=text,
-            body=deflated(text),
+            body=packed(text),
             tags=tuple(dict.fromkeys(writable(tag) for tag in record.tags)),
             metadata={writable(key): writable(value) for key, value in record.metadata.items()},
             group_id=record.group_id,

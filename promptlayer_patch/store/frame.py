@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 
-__all__ = ["FRAME", "deflated", "inflated"]
+__all__ = ["FRAME", "deflated", "inflated", "is_plain", "packed"]
 
 FRAME = (
     b'"},"finish_reason":"tool_calls"}],"tool_calls":[{"id":"call_","type":"function","function":{"name":"'
@@ -36,6 +36,7 @@ FRAME = (
 )
 
 
+_LONG_BYTES = 16_384
 _SHORT_BYTES = 8192 - len(FRAME)
 """What fits with the frame into a window of 8 KiB."""
 
@@ -48,8 +49,23 @@ def deflated(data: bytes) -> bytes:
     return compressor.compress(data) + compressor.flush()
 
 
+def packed(data: bytes) -> bytes:
+    """A body, JSON of an object, as it is first stored: what is long as it is, for the indexer to compress.
+
+    It would take longer than all else that the process does whose calls are recorded.
+    """
+    return data if len(data) > _LONG_BYTES and is_plain(data) else deflated(data)
+
+
+def is_plain(body: bytes) -> bool:
+    """Whether a body is not compressed (yet). No zlib data begins with this byte."""
+    return body.startswith(b"{")
+
+
 def inflated(data: bytes) -> bytes:
     """What `data` was made of, with the frame or, by an older version, without it."""
+    if is_plain(data):
+        return data
     decompressor = zlib.decompressobj(zdict=FRAME)
     text = decompressor.decompress(data) + decompressor.flush()
     if not decompressor.eof:

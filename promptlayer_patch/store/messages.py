@@ -4,7 +4,7 @@ The indexer cuts such parts out of a request's body, byte for byte, and leaves t
 is to put them back where they were. What a part means plays no role in this, so a body always comes out as it
 went in.
 
-A body is zlib data as the writer stored it. When parts are cut out of it, it is a byte 1 and then, as numbers
+A body is zlib data or, if it is long, the text itself until the indexer compresses it. When parts are cut out of it, it is a byte 1 and then, as numbers
 of seven bits a byte, how many parts there are, and for each how far behind the one before it stands and which
 message it is; after them comes the rest, as zlib data.
 """
@@ -68,10 +68,13 @@ class Split(NamedTuple):
     parts: tuple[Part, ...]
 
 
-def split(text: bytes, record: Record, again: Callable[[bytes], bool]) -> Split | None:
+def split(
+    text: bytes, record: Record, again: Callable[[bytes], bool], *, plain: bool = False
+) -> Split | None:
     """Cut out of `text`, `record` as JSON, what comes `again`, as far as one can tell by its digest.
 
-    The messages of a conversation do in any case: the next request will have them. `None` if nothing does.
+    The messages of a conversation do in any case: the next request will have them. If nothing does, `None`
+    for a body that can stay as it is, which a `plain` one cannot.
     """
     parts: list[Part] = []
     rest: list[bytes] = []
@@ -86,7 +89,7 @@ def split(text: bytes, record: Record, again: Callable[[bytes], bool]) -> Split 
         rest.append(text[end:begin])
         end = begin + len(data)
     rest.append(text[end:])
-    return Split(deflated(b"".join(rest)), tuple(parts)) if parts else None
+    return Split(deflated(b"".join(rest)), tuple(parts)) if parts or plain else None
 
 
 def is_split(body: bytes) -> bool:
@@ -118,6 +121,9 @@ def joined(connection: sqlite3.Connection, body: bytes) -> bytes:
 
 def keep(connection: sqlite3.Connection, request_id: int, split: Split) -> None:
     """Store a body in parts, in place of the whole one. To be called in a transaction."""
+    if not split.parts:
+        connection.execute("UPDATE bodies SET body = ? WHERE request_id = ?", (split.rest, request_id))
+        return
     numbers = [len(split.parts)]
     for gap, digest, data in split.parts:
         numbers += (gap, _use(connection, digest, data))

@@ -40,7 +40,7 @@ _FIRST = (
         preview TEXT NOT NULL
     )
     """,
-    # The whole record as it was captured: zlib over JSON. The other tables are there to find it.
+    # The whole record as it was captured: zlib over JSON, or JSON. The other tables are there to find it.
     """
     CREATE TABLE bodies (
         request_id INTEGER PRIMARY KEY REFERENCES requests ON DELETE CASCADE,

@@ -61,7 +61,7 @@ def change_of(source: Source, again: Callable[[bytes], bool]) -> Change:
     said = None if source.said == _recorded(source) else source.said.encoded()
     parts = None
     if source.record is not None and source.is_whole:
-        parts = split(source.text, source.record, again)
+        parts = split(source.text, source.record, again, plain=source.is_plain)
     return Change(source.request_id, before, after, said, tuple(narrow[name] for name in NARROW), parts)
 
 

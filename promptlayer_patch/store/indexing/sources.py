@@ -14,6 +14,7 @@ from promptlayer_patch._encoding import decoded
 from promptlayer_patch._guard import report
 from promptlayer_patch.records import Record
 from promptlayer_patch.store.annotating import prompt_columns, score_name
+from promptlayer_patch.store.frame import is_plain
 from promptlayer_patch.store.fresh import Inserted
 from promptlayer_patch.store.messages import is_split, joined
 
@@ -51,6 +52,8 @@ class Source:
     """Its row of `requests`."""
     is_whole: bool
     """Whether nothing has been cut out of its body yet."""
+    is_plain: bool
+    """Whether its body has not been compressed yet."""
     text: bytes
     """The record as JSON; empty if it cannot be read."""
     record: Record | None
@@ -108,6 +111,7 @@ def sources(connection: sqlite3.Connection, request_ids: Sequence[int]) -> Itera
         yield Source(
             columns=columns,
             is_whole=not is_split(body),
+            is_plain=is_plain(body),
             text=text,
             record=record,
             tags=tuple(tag for (tag,) in tags[request_id]),
@@ -131,6 +135,7 @@ def source_of(inserted: Inserted) -> Source:
     return Source(
         columns={**_UNKNOWN, **inserted.columns},
         is_whole=True,
+        is_plain=is_plain(row.body),
         text=row.text,
         record=row.record,
         tags=row.tags,
