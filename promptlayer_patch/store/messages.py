@@ -4,9 +4,9 @@ The indexer cuts such parts out of a request's body, byte for byte, and leaves t
 is to put them back where they were. What a part means plays no role in this, so a body always comes out as it
 went in.
 
-A body is zlib data or, if it is long, the text itself until the indexer compresses it. When parts are cut out of it, it is a byte 1 and then, as numbers
-of seven bits a byte, how many parts there are, and for each how far behind the one before it stands and which
-message it is; after them comes the rest, as zlib data.
+A body is zlib data or, if it is long, the text itself until the indexer compresses it. When parts are cut out
+of it, it is a byte 1 and then, as numbers of seven bits a byte, how many parts there are, and for each how
+far behind the one before it stands and which message it is; after them comes the rest, as zlib data.
 """
 
 from __future__ import annotations

@@ -57,7 +57,8 @@ def test_every_bar_of_a_chart_has_its_room(visitor: Visitor) -> None:
     expect(card.locator("canvas")).to_be_visible()
     rows = [row.locator("td").all_text_contents() for row in card.locator(".chart-table tbody tr").all()]
     counted = [any(cell.strip() not in ("", "0", "—") for cell in row) for row in rows]
-    assert counted[-1] and not all(counted)
+    assert counted[-1]
+    assert not all(counted)
     assert card.evaluate(_WHERE_BARS_STAND) == counted
 
 
