@@ -3,21 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
+import sys
 from typing import Any
 
-from_json: Callable[[bytes], Any] | None
-try:
-    from jiter import from_json
-except ImportError:  # an openai that does without
-    from_json = None
-
 _SHORT = 16_384
-"""Bytes; of longer texts most is in a few long strings, with which `json` is as fast."""
+"""Of longer texts most is in a few long strings, with which `json` is as fast."""
 
 
 def parsed(text: str) -> Any:
     """What `text` says in JSON. Raises `ValueError` if it is none, `RecursionError` if it is too deep."""
+    # Not imported here: openai loads it when it needs it, and nothing of ours may make that earlier.
+    from_json = getattr(sys.modules.get("jiter"), "from_json", None)
     if from_json is not None and len(text) <= _SHORT:
         try:
             return from_json(text.encode())

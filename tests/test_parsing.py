@@ -2,16 +2,23 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import math
+import sys
+from types import ModuleType
 from typing import Any
 
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from promptlayer_patch import _parsing
 from promptlayer_patch._parsing import parsed
+
+try:
+    importlib.import_module("jiter")
+except ImportError:  # then all of this is about `json` alone
+    pass
 
 NUMBERS = st.one_of(
     st.integers(),
@@ -90,11 +97,17 @@ def test_depth(depth: int) -> None:
 
 
 def test_without_the_other_parser(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(_parsing, "from_json", None)
+    monkeypatch.delitem(sys.modules, "jiter", raising=False)
     assert parsed('{"a": [1, 2.5, "é"]}') == {"a": [1, 2.5, "é"]}
 
 
-def test_openai_has_brought_it() -> None:
+def test_while_the_other_parser_is_being_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "jiter", ModuleType("jiter"))
+    assert parsed("[1]") == [1]
+
+
+def test_a_client_of_openai_has_loaded_it() -> None:
     """Or none of the above would have tried it."""
     pytest.importorskip("jiter")
-    assert _parsing.from_json is not None
+    importlib.import_module("openai.resources.chat.completions")
+    assert "jiter" in sys.modules
