@@ -132,7 +132,7 @@ class Program:
     """One pipeline of so many connections, as `install()` makes it, over an outbox of its own."""
 
     def __init__(self, port: int, connections: int, *, batch: bool, outbox: str) -> None:
-        from promptlayer_patch._pipeline import Pipeline
+        from promptlayer_patch._delivery.pipeline import Pipeline
         from promptlayer_patch._settings import read_settings
         from promptlayer_patch.exporters import promptlayer
 
@@ -149,7 +149,7 @@ class Program:
 
     def put(self, content: str = "A question of ordinary length. " * 20) -> Any:
         """A finished call; its receipt."""
-        from promptlayer_patch._parcels import FinishedCall
+        from promptlayer_patch._delivery.parcels import FinishedCall
         from promptlayer_patch.records import Receipt
 
         receipt = Receipt(self._pipeline.urge)

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from typing import Any
 
     from promptlayer_patch import group, templates, testing, track
-    from promptlayer_patch._parcels import Stats
+    from promptlayer_patch._delivery.parcels import Stats
     from promptlayer_patch._receipts import receipt_of
     from promptlayer_patch._scope import scope, suppress
     from promptlayer_patch.records import Ending, Failure, Receipt, Record
@@ -48,7 +48,7 @@ _DEFINED_IN = {
     "Failure": "records",
     "Receipt": "records",
     "Record": "records",
-    "Stats": "_parcels",
+    "Stats": "_delivery.parcels",
     "receipt_of": "_receipts",
     "scope": "_scope",
     "suppress": "_scope",

@@ -8,9 +8,9 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from promptlayer_patch._cassettes import Sender, cassettes, vcrpy_is_there
+from promptlayer_patch._delivery.pipeline import Pipeline
 from promptlayer_patch._guard import quietly
 from promptlayer_patch._options import read_options
-from promptlayer_patch._pipeline import Pipeline
 from promptlayer_patch._settings import Settings
 from promptlayer_patch.errors import InvalidArgument
 from promptlayer_patch.exporters import remote, split
@@ -19,8 +19,8 @@ from promptlayer_patch.records import Delivered, Delivery, Record
 
 if TYPE_CHECKING:
     from promptlayer_patch._call import Call
+    from promptlayer_patch._delivery.parcels import FinishedCall
     from promptlayer_patch._options import Destination, Options
-    from promptlayer_patch._parcels import FinishedCall
     from promptlayer_patch.annotations import Annotation, Content
     from promptlayer_patch.records import Receipt
 

@@ -12,8 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping, Sequence
     from typing import TypeAlias
 
+    from promptlayer_patch._delivery.parcels import Stats
     from promptlayer_patch._options import Destination
-    from promptlayer_patch._parcels import Stats
     from promptlayer_patch._sampling import Sampler
     from promptlayer_patch.records import Record
 
@@ -132,7 +132,7 @@ def flush(timeout_s: float = 5.0) -> bool:
 
 def stats() -> Stats:
     """What became of the records since `install()`, summed over all destinations."""
-    from promptlayer_patch._parcels import Stats
+    from promptlayer_patch._delivery.parcels import Stats
 
     pipeline = process.pipeline
     try:

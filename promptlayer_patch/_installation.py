@@ -4,8 +4,8 @@ from __future__ import annotations
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from promptlayer_patch._delivery.pipeline import Pipeline
     from promptlayer_patch._options import Options
-    from promptlayer_patch._pipeline import Pipeline
     from promptlayer_patch._settings import Settings
 
 UNINSTALLED = "promptlayer_patch was uninstalled"

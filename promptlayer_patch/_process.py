@@ -30,9 +30,9 @@ if TYPE_CHECKING:
     from typing import TypeAlias
 
     from promptlayer_patch._capture import Capture
+    from promptlayer_patch._delivery.pipeline import Pipeline
     from promptlayer_patch._options import Options
     from promptlayer_patch._patching import Patcher
-    from promptlayer_patch._pipeline import Pipeline
     from promptlayer_patch._settings import Settings
     from promptlayer_patch._signals import Terminations
     from promptlayer_patch.annotations import Content
@@ -47,7 +47,7 @@ def opened(settings: Settings) -> Pipeline:
         from promptlayer_patch._diversion import counted
 
         return counted(settings)
-    from promptlayer_patch._pipeline import Pipeline
+    from promptlayer_patch._delivery.pipeline import Pipeline
 
     return Pipeline(settings)
 

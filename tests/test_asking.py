@@ -163,13 +163,13 @@ def test_a_fault_in_looking_for_what_asks_is_not_noticed(
         assert len(list(ask(stream=True))) > 1
 
 
-@pytest.mark.parametrize("name", ["_process.Process.submit", "_parcels.FinishedCall.prompt"])
+@pytest.mark.parametrize("name", ["_process.Process.submit", "_delivery.parcels.FinishedCall.prompt"])
 def test_a_fault_in_taking_a_record_is_not_noticed(
     sink: MemoryExporter, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:
     def fail() -> None:
         raise RuntimeError("of ours")
 
-    with failing(places(["_process", "_parcels"])[name], fail):
+    with failing(places(["_process", "_delivery.parcels"])[name], fail):
         receipt = handed_in()
     assert receipt.done or name != "_process.Process.submit"

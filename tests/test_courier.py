@@ -23,11 +23,11 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
 from promptlayer_patch import Receipt, Record, Stats
-from promptlayer_patch._circuit import Circuit
-from promptlayer_patch._dispatch import Dispatch
+from promptlayer_patch._delivery.circuit import Circuit
+from promptlayer_patch._delivery.dispatch import Dispatch
+from promptlayer_patch._delivery.room import Room
+from promptlayer_patch._delivery.spooling import Spooling
 from promptlayer_patch._outbox import Address, OutboxDirectory
-from promptlayer_patch._room import Room
-from promptlayer_patch._spooling import Spooling
 from promptlayer_patch.records import Delivered, Delivery, Rejected, TryLater
 from tests.support.fake_promptlayer import PATIENCE_S, Held, Numbering
 

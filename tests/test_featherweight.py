@@ -165,10 +165,10 @@ def test_every_name_is_there_before_it_is_loaded(name: str) -> None:
 def test_what_is_asked_for_without_openai_loads_what_it_needs() -> None:
     """And a program that asks for nothing is told so without loading it."""
     then = """
-    print(promptlayer_patch.flush(), "promptlayer_patch._pipeline" in sys.modules)
-    print(promptlayer_patch.stats(), "promptlayer_patch._pipeline" in sys.modules)
+    print(promptlayer_patch.flush(), "promptlayer_patch._delivery.pipeline" in sys.modules)
+    print(promptlayer_patch.stats(), "promptlayer_patch._delivery.pipeline" in sys.modules)
     promptlayer_patch.track.score(1, 100)
-    print("promptlayer_patch._pipeline" in sys.modules, promptlayer_patch.flush())
+    print("promptlayer_patch._delivery.pipeline" in sys.modules, promptlayer_patch.flush())
     print(promptlayer_patch.stats() == promptlayer_patch.Stats(recorded=1, delivered=1, annotations=1))
     print("promptlayer_patch._capture" in sys.modules, "openai" in sys.modules)
     """

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 import promptlayer_patch
-from promptlayer_patch._lane import Lane
-from promptlayer_patch._parcels import NotYet, PendingAnnotation
+from promptlayer_patch._delivery.lane import Lane
+from promptlayer_patch._delivery.parcels import NotYet, PendingAnnotation
 from promptlayer_patch.annotations import Annotation, Score
 from promptlayer_patch.records import Delivered, Delivery, Outcome, Record, Rejected, TryLater, new_record_id
 from tests.support.fake_promptlayer import PATIENCE_S

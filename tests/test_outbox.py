@@ -25,6 +25,8 @@ from hypothesis import settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
+from promptlayer_patch._delivery.room import Room
+from promptlayer_patch._delivery.spooling import Spooling
 from promptlayer_patch._encoding import encoded
 from promptlayer_patch._outbox import Address, Item, MemorySpool, OutboxDirectory, Unusable
 from promptlayer_patch._outbox import database as outbox_database
@@ -34,8 +36,6 @@ from promptlayer_patch._outbox.file import OutboxFile
 from promptlayer_patch._outbox.items import LONGEST_WAIT_S
 from promptlayer_patch._outbox.locking import FileLock
 from promptlayer_patch._outbox.rejected import RejectedItems
-from promptlayer_patch._room import Room
-from promptlayer_patch._spooling import Spooling
 from promptlayer_patch.records import Delivered, Record, new_record_id
 from tests.support.programs import FORKS, ROOT, printed
 

@@ -20,15 +20,15 @@ from tests.support.faults_watching import Outcome, Run, observe, our_log, our_th
 from tests.test_promise_01_never_in_the_way import FAULTS, Failing
 
 MODULES = [
-    "_booking",
-    "_circuit",
-    "_courier",
-    "_dispatch",
+    "_delivery.booking",
+    "_delivery.circuit",
+    "_delivery.courier",
+    "_delivery.dispatch",
     "_encoding",
     "_refining",
-    "_outcomes",
-    "_room",
-    "_spooling",
+    "_delivery.outcomes",
+    "_delivery.room",
+    "_delivery.spooling",
     "_outbox.database",
     "_outbox.directory",
     "_outbox.file",
@@ -39,13 +39,17 @@ MODULES = [
     "_outbox.rejected",
 ]
 LEFT_OUT = {
-    "the bottom of a thread, nothing but guarded steps": ("_courier.Courier._run",),
-    "called by the garbage collector; one step of a dict": ("_outcomes.Outcomes.expect.<locals>.<lambda>",),
+    "the bottom of a thread, nothing but guarded steps": ("_delivery.courier.Courier._run",),
+    "called by the garbage collector; one step of a dict": (
+        "_delivery.outcomes.Outcomes.expect.<locals>.<lambda>",
+    ),
     "after a fork: tests/faults": ("*fork*", "_outbox.locking.FileLock.abandon"),
     "the command line's": ("_outbox.rejected.RejectedItems.all", "_outbox.rejected.RejectedItems.drop"),
 }
 _AT_THE_LANE = {
-    name: place for name, place in places(["_lane"]).items() if name.startswith("_lane.Lane.batch")
+    name: place
+    for name, place in places(["_delivery.lane"]).items()
+    if name.startswith("_delivery.lane.Lane.batch")
 }
 PLACES = {
     name: place

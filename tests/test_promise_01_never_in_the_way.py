@@ -23,7 +23,7 @@ import openai
 import pytest
 
 import promptlayer_patch
-from promptlayer_patch import _call_options
+from promptlayer_patch import _call_options, _delivery
 from promptlayer_patch._arrival import Arrival
 from promptlayer_patch._capture import Capture
 from promptlayer_patch._patching import Instrumentation, Patcher, PatchPoint, Routes
@@ -65,15 +65,15 @@ BESIDE_THE_WAY = {
     ),
     **dict.fromkeys(
         (
-            "_booking",
-            "_circuit",
-            "_courier",
-            "_dispatch",
+            "_delivery.booking",
+            "_delivery.circuit",
+            "_delivery.courier",
+            "_delivery.dispatch",
             "_encoding",
-            "_outcomes",
-            "_room",
+            "_delivery.outcomes",
+            "_delivery.room",
             "_signals",
-            "_spooling",
+            "_delivery.spooling",
         ),
         "on the way to PromptLayer: tests/test_promise_01_delivering.py",
     ),
@@ -92,9 +92,12 @@ BESIDE_THE_WAY = {
     ),
 }
 MODULES = sorted(
-    module.name
-    for module in pkgutil.iter_modules(promptlayer_patch.__path__)
-    if not module.ispkg and module.name not in BESIDE_THE_WAY
+    name
+    for name in (
+        *(module.name for module in pkgutil.iter_modules(promptlayer_patch.__path__) if not module.ispkg),
+        *(f"_delivery.{module.name}" for module in pkgutil.iter_modules(_delivery.__path__)),
+    )
+    if name not in BESIDE_THE_WAY
 )
 PLACES = places(MODULES)
 
@@ -132,7 +135,7 @@ SHELLS = {
         "_receipts.remember.<locals>.<lambda>",
     ),
     "the bottom of a thread or of an event loop; each holds nothing but guarded steps": (
-        "_worker.Worker._run",
+        "_delivery.worker.Worker._run",
         "records._wake.<locals>.finish",
     ),
     "the guard itself": (
@@ -141,7 +144,9 @@ SHELLS = {
         "_guard.warn_once",
         "_call_options.explain_none",
     ),
-    "asked by who delivers to PromptLayer: tests/test_promise_01_delivering.py": ("_lane.Lane.batch*",),
+    "asked by who delivers to PromptLayer: tests/test_promise_01_delivering.py": (
+        "_delivery.lane.Lane.batch*",
+    ),
     "the hook itself, called by the import system; each holds nothing but guarded steps": (
         "_arrival.Arrival.find_spec",
         "_patching.Patcher._imported",
@@ -165,8 +170,8 @@ SHELLS = {
 }
 INSTALLING = (
     "_arrival.Arrival.forget",
-    "_backlog.Backlog.__init__",
-    "_backlog.Backlog.give_up",
+    "_delivery.backlog.Backlog.__init__",
+    "_delivery.backlog.Backlog.give_up",
     "_capture.Capture.switch_o*",
     "_guard.forget_reports",
     "_installation.Installation.settings",
@@ -179,23 +184,23 @@ INSTALLING = (
     "_whereabouts._place",
     "_whereabouts.say_where",
     "_process.opened",
-    "_lane.Lane.__init__",
+    "_delivery.lane.Lane.__init__",
     "_patching.Patcher.apply",
     "_patching.Patcher.remove",
     "_patching._chain",
     "_patching._strip",
-    "_pipeline.Pipeline.__init__",
-    "_pipeline.Pipeline.close",
-    "_pipeline._all_in_time",
-    "_pipeline._Decode.__init__",
-    "_pipeline._opener*",
-    "_pipeline._way",
+    "_delivery.pipeline.Pipeline.__init__",
+    "_delivery.pipeline.Pipeline.close",
+    "_delivery.pipeline._all_in_time",
+    "_delivery.pipeline._Decode.__init__",
+    "_delivery.pipeline._opener*",
+    "_delivery.pipeline._way",
     "_streams.tell_all",
-    "_worker.Worker.__init__",
-    "_worker.Worker._begin_with",
-    "_worker.Worker._give_up",
-    "_worker.Worker.close",
-    "_worker.Worker.end",
+    "_delivery.worker.Worker.__init__",
+    "_delivery.worker.Worker._begin_with",
+    "_delivery.worker.Worker._give_up",
+    "_delivery.worker.Worker.close",
+    "_delivery.worker.Worker.end",
 )
 """What `install()` and `uninstall()` do."""
 
@@ -219,9 +224,9 @@ IMPORTING = (
 NOT_REACHED = {
     "in a program that `promptlayer-patch run` has started: tests/test_command_run.py": ("*.is_undecided",),
     "where the queue is full: tests/test_what_is_kept.py": (
-        "_backlog.Backlog._fits_when_lightened",
+        "_delivery.backlog.Backlog._fits_when_lightened",
         "_call.Call.lighten*",
-        "_parcels.PendingAnnotation.lighten",
+        "_delivery.parcels.PendingAnnotation.lighten",
     ),
     "of calls that are not sampled: tests/test_what_is_kept.py": ("_sampling.*", "_intake._is_kept_error"),
     "a method that the user calls, and not openai's": (
@@ -231,9 +236,9 @@ NOT_REACHED = {
         "_scope._async_stepwise*",
         "_scope._until",
         "*.stats",
-        "_pipeline.Pipeline.flush",
-        "_worker.Worker.flush",
-        "_parcels.Stats.__add__",
+        "_delivery.pipeline.Pipeline.flush",
+        "_delivery.worker.Worker.flush",
+        "_delivery.parcels.Stats.__add__",
         "records.Receipt.done",
         "records.Receipt.__repr__",
         "records.Record.*",
@@ -242,7 +247,7 @@ NOT_REACHED = {
     ),
     "checks the arguments of install(), which are refused by raising": ("_process.checked_options",),
     "where nobody says where records go: tests/test_featherweight.py": ("_guard.warn",),
-    "after uninstall(): tests/test_worker.py": ("_backlog.Backlog.refuse",),
+    "after uninstall(): tests/test_worker.py": ("_delivery.backlog.Backlog.refuse",),
     "with clients and tools of other makers: tests/test_promise_06_one_call_one_record.py": (
         "_capture.Capture._asks_like",
         "_capture._passed",
@@ -274,21 +279,21 @@ NOT_REACHED = {
         "_streams.leave_to_parent",
         "records._draw_digits",
         "_imports.*",
-        "_backlog.Backlog.anew",
-        "_backlog.Backlog.everything",
-        "_lane.Lane.forget",
-        "_worker.Worker.__init__.<locals>.<lambda>",
+        "_delivery.backlog.Backlog.anew",
+        "_delivery.backlog.Backlog.everything",
+        "_delivery.lane.Lane.forget",
+        "_delivery.worker.Worker.__init__.<locals>.<lambda>",
     ),
     "at the end of the process": (
         "_process.Process._end",
         "_exits.*",
         "_process.Process._at_exit_of_python",
         "_streams.abandon_all",
-        "_pipeline.Pipeline.end",
-        "_pipeline.Pipeline.is_entered",
+        "_delivery.pipeline.Pipeline.end",
+        "_delivery.pipeline.Pipeline.is_entered",
         "_process.Process._is_entered",
-        "_worker.Worker.is_entered",
-        "_worker.Worker._deliver_here",
+        "_delivery.worker.Worker.is_entered",
+        "_delivery.worker.Worker._deliver_here",
     ),
     "with an openai whose names have moved: tests/test_without_the_tap.py": (
         "_call.Call.untapped",
@@ -296,9 +301,9 @@ NOT_REACHED = {
         "_decoding._dumped",
     ),
     "several destinations, on the worker's thread: see the exporters below": (
-        "_pipeline._Votes.*",
-        "_parcels.wait_before",
-        "_backlog.Backlog.*put_off",
+        "_delivery.pipeline._Votes.*",
+        "_delivery.parcels.wait_before",
+        "_delivery.backlog.Backlog.*put_off",
     ),
     "decodes what few answers hold; `record_of`, which calls it, is made to fail": (
         "_decoding._ends_unreadable",
@@ -306,20 +311,20 @@ NOT_REACHED = {
         "_decoding._reported",
     ),
     "with an outbox: tests/test_promise_01_delivering.py": (
-        "_parcels.Counts.settled",
-        "_pipeline._spooling",
-        "_pipeline._without_log",
-        "_pipeline.Pipeline.look_around",
+        "_delivery.parcels.Counts.settled",
+        "_delivery.pipeline._spooling",
+        "_delivery.pipeline._without_log",
+        "_delivery.pipeline.Pipeline.look_around",
     ),
     "what is said about a request, off the way of a call: tests/test_track.py": (
         "track.*",
         "annotations.*",
         "_process.annotate",
         "_process.created_group",
-        "_pipeline.Pipeline.create_group",
+        "_delivery.pipeline.Pipeline.create_group",
         "_process.Process.annotate",
-        "_pipeline.Pipeline._before",
-        "_pipeline._remember",
+        "_delivery.pipeline.Pipeline._before",
+        "_delivery.pipeline._remember",
     ),
     "recording without install(): tests/test_asking.py": (
         "_asking.*",
@@ -329,7 +334,7 @@ NOT_REACHED = {
         "_intake.submit",
         "_process.submit",
         "_process.Process.submit",
-        "_parcels.FinishedCall.*",
+        "_delivery.parcels.FinishedCall.*",
     ),
     "stands for a sink until there is one": ("_capture._to_nobody",),
     "looks at what a fault was; the guard calls it": ("_guard._place",),
@@ -469,11 +474,11 @@ def test_a_function_that_fails_is_not_noticed(
         "_call.Call.keep",
         "_following._returned",
         "_intake.put",
-        "_pipeline.Pipeline.put",
+        "_delivery.pipeline.Pipeline.put",
         "_streams.Watch.__init__",
         "_streams.Watch.end",
-        "_worker.Worker.put",
-        "_worker.Worker._start",
+        "_delivery.worker.Worker.put",
+        "_delivery.worker.Worker._start",
     ],
 )
 def test_the_receipt_of_a_call_that_is_lost_says_so(name: str, run: Run) -> None:
@@ -654,7 +659,7 @@ def fail():
     print("failed")
     raise RuntimeError("of ours")
 
-module, _, name = sys.argv[1].partition(".")
+module = sys.argv[2]
 for_good = failing(places([module])[sys.argv[1]], fail)
 for_good.__enter__()
 promptlayer_patch.install(to="memory:")
@@ -664,17 +669,23 @@ promptlayer_patch.install(to="memory:")
 @pytest.mark.parametrize("name", ["_arrival.Arrival.wait", "_process.Process._openai_arrives"])
 def test_openai_itself_can_be_imported(name: str) -> None:
     """And all there is to see is one line in the log."""
-    ended = run_program(f"{ALONE}import openai; print(openai.OpenAI.__name__)", name)
+    ended = run_program(f"{ALONE}import openai; print(openai.OpenAI.__name__)", name, PLACES[name].module)
     assert (ended.code, ended.out.split()) == (0, ["failed", "OpenAI"]), ended.err
     assert len(ended.err.splitlines()) == 1
     assert "failed: RuntimeError" in ended.err
 
 
 @pytest.mark.parametrize(
-    "name", ["_streams.abandon_all", "_pipeline.Pipeline.end", "_pipeline._all_in_time", "_worker.Worker.end"]
+    "name",
+    [
+        "_streams.abandon_all",
+        "_delivery.pipeline.Pipeline.end",
+        "_delivery.pipeline._all_in_time",
+        "_delivery.worker.Worker.end",
+    ],
 )
 def test_the_end_of_the_process_is_a_quiet_one(name: str) -> None:
-    ended = run_program(f"{ALONE}import openai", name)
+    ended = run_program(f"{ALONE}import openai", name, PLACES[name].module)
     assert (ended.code, ended.out.split()) == (0, ["failed"]), ended.err
     assert len(ended.err.splitlines()) == 1
     assert "failed: RuntimeError" in ended.err

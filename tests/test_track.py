@@ -20,7 +20,7 @@ from hypothesis import strategies as st
 
 import promptlayer_patch
 from promptlayer_patch import track
-from promptlayer_patch._worker import Worker
+from promptlayer_patch._delivery.worker import Worker
 from promptlayer_patch.annotations import GroupLink, MetadataUpdate, PromptLink, Score
 from promptlayer_patch.errors import InvalidArgument
 from promptlayer_patch.exporters.memory import MemoryExporter

@@ -22,10 +22,10 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from promptlayer_patch import Receipt, Record, Stats
+from promptlayer_patch._delivery.lane import Lane
+from promptlayer_patch._delivery.parcels import wait_before
+from promptlayer_patch._delivery.worker import Worker
 from promptlayer_patch._guard import forget_reports
-from promptlayer_patch._lane import Lane
-from promptlayer_patch._parcels import wait_before
-from promptlayer_patch._worker import Worker
 from promptlayer_patch.errors import RequestIdUnavailable
 from promptlayer_patch.records import Delivered, Delivery, Outcome, Rejected, TryLater
 from tests.support.fake_promptlayer import PATIENCE_S, Held, Numbering
@@ -166,7 +166,7 @@ def test_a_record_waits_for_company_unless_somebody_is_in_a_hurry(
     desks: Desks, monkeypatch: pytest.MonkeyPatch, hurry: str
 ) -> None:
     """With an hour of patience nothing goes out by itself, so what does was hurried."""
-    monkeypatch.setattr("promptlayer_patch._worker._LINGER_S", AN_HOUR_S)
+    monkeypatch.setattr("promptlayer_patch._delivery.worker._LINGER_S", AN_HOUR_S)
     desk = desks()
     (receipt,) = desk.put()
     assert desk.stats.queued == 1
@@ -356,7 +356,7 @@ def test_a_record_that_must_wait_does_not_hold_back_its_neighbours(desks: Desks)
 
 
 def test_what_was_refused_goes_before_what_came_later(desks: Desks, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("promptlayer_patch._worker._LINGER_S", AN_HOUR_S)
+    monkeypatch.setattr("promptlayer_patch._delivery.worker._LINGER_S", AN_HOUR_S)
     desk = desks(Later(AN_HOUR_S, only=["call 0", "call 1"]))
     desk.put(2)
     desk.worker.urge()

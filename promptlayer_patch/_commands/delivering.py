@@ -9,12 +9,12 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from promptlayer_patch._courier import Courier
+from promptlayer_patch._delivery.courier import Courier
+from promptlayer_patch._delivery.room import Room
+from promptlayer_patch._delivery.spooling import Spooling
 from promptlayer_patch._options import shown_url
 from promptlayer_patch._outbox import Address, Item, OutboxDirectory
-from promptlayer_patch._room import Room
 from promptlayer_patch._settings import Settings
-from promptlayer_patch._spooling import Spooling
 from promptlayer_patch.exporters import Batch, Exporter, Remote, open_exporter
 from promptlayer_patch.records import Delivery, Record, TryLater
 

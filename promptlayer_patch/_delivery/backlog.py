@@ -11,7 +11,7 @@ import time
 from collections import deque
 from collections.abc import Sequence
 
-from promptlayer_patch._parcels import Dropped, NotYet, Parcel, PendingAnnotation, Stats, wait_before
+from promptlayer_patch._delivery.parcels import Dropped, NotYet, Parcel, PendingAnnotation, Stats, wait_before
 from promptlayer_patch.records import Delivered, Delivery, Outcome, Rejected, TryLater
 
 

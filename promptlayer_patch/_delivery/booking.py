@@ -7,11 +7,11 @@ from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
 
-from promptlayer_patch._circuit import Circuit
+from promptlayer_patch._delivery.circuit import Circuit
+from promptlayer_patch._delivery.parcels import Counts, NotYet, wait_before
+from promptlayer_patch._delivery.spooling import Spooling
 from promptlayer_patch._guard import quietly
 from promptlayer_patch._outbox import Item
-from promptlayer_patch._parcels import Counts, NotYet, wait_before
-from promptlayer_patch._spooling import Spooling
 from promptlayer_patch.annotations import Annotation
 from promptlayer_patch.records import Delivered, Delivery, Rejected, TryLater
 

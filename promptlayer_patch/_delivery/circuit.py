@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 
-from promptlayer_patch._parcels import wait_before
+from promptlayer_patch._delivery.parcels import wait_before
 
 _FAILURES = 3
 """So many different records in a row could not be delivered: then it is not the records."""

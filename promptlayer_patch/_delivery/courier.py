@@ -2,7 +2,7 @@
 
 Each sender is a thread that takes one item at a time, so that a slow one holds up nobody; or, where the
 exporter sends many records in one request, what waits. What an answer means for the items and for the
-destination is decided in `_booking`.
+destination is decided in `booking`.
 """
 
 from __future__ import annotations
@@ -15,12 +15,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from promptlayer_patch._booking import State, book
+from promptlayer_patch._delivery.booking import State, book
+from promptlayer_patch._delivery.lane import Lane
+from promptlayer_patch._delivery.parcels import Counts, Load, PendingAnnotation, log_troubles
+from promptlayer_patch._delivery.spooling import LEFT, Spooling
 from promptlayer_patch._guard import quietly, report, warn_once
-from promptlayer_patch._lane import Lane
 from promptlayer_patch._outbox import Item, Unusable
-from promptlayer_patch._parcels import Counts, Load, PendingAnnotation, log_troubles
-from promptlayer_patch._spooling import LEFT, Spooling
 from promptlayer_patch.records import Delivery, Record, Rejected, TryLater
 
 if TYPE_CHECKING:

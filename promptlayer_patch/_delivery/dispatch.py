@@ -8,12 +8,12 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
-from promptlayer_patch._courier import Courier
+from promptlayer_patch._delivery.courier import Courier
+from promptlayer_patch._delivery.outcomes import Settle
+from promptlayer_patch._delivery.parcels import Cargo, Load, PendingAnnotation, Stats
+from promptlayer_patch._delivery.spooling import Spooling
+from promptlayer_patch._delivery.worker import Worker
 from promptlayer_patch._guard import log, quietly
-from promptlayer_patch._outcomes import Settle
-from promptlayer_patch._parcels import Cargo, Load, PendingAnnotation, Stats
-from promptlayer_patch._spooling import Spooling
-from promptlayer_patch._worker import Worker
 from promptlayer_patch.records import Delivered, Delivery, Outcome
 
 if TYPE_CHECKING:

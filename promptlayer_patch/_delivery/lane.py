@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TYPE_CHECKING, Any, TypeVar
 
+from promptlayer_patch._delivery.parcels import Load, PendingAnnotation
 from promptlayer_patch._guard import report
-from promptlayer_patch._parcels import Load, PendingAnnotation
 from promptlayer_patch.annotations import Annotation
 from promptlayer_patch.records import Delivered, Delivery, Record, Rejected, TryLater
 

@@ -10,16 +10,16 @@ from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
 from promptlayer_patch._call import FORKED
-from promptlayer_patch._dispatch import Dispatch
+from promptlayer_patch._delivery.dispatch import Dispatch
+from promptlayer_patch._delivery.lane import Lane
+from promptlayer_patch._delivery.parcels import Cargo, FinishedCall, Load, PendingAnnotation, Stats
+from promptlayer_patch._delivery.room import Room
+from promptlayer_patch._delivery.spooling import Spooling
+from promptlayer_patch._delivery.worker import Worker
 from promptlayer_patch._guard import warn_once
-from promptlayer_patch._lane import Lane
 from promptlayer_patch._options import shown_url
 from promptlayer_patch._outbox import Address, OutboxDirectory
-from promptlayer_patch._parcels import Cargo, FinishedCall, Load, PendingAnnotation, Stats
-from promptlayer_patch._room import Room
 from promptlayer_patch._settings import Settings
-from promptlayer_patch._spooling import Spooling
-from promptlayer_patch._worker import Worker
 from promptlayer_patch.annotations import Annotation, Content
 from promptlayer_patch.exporters import Remote, assigns_ids, create_group, open_exporter, remote
 from promptlayer_patch.records import Delivered, Outcome, Receipt, Rejected, new_record_id

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from promptlayer_patch._delivery.parcels import Load, PendingAnnotation
 from promptlayer_patch._outbox.items import PAGE, Item
-from promptlayer_patch._parcels import Load, PendingAnnotation
 from promptlayer_patch._shortening import shortened
 
 _FILLING = ((0.9, 2 * 1024), (0.75, 32 * 1024))

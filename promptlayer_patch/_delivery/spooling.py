@@ -9,6 +9,9 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from promptlayer_patch._call import FORKED
+from promptlayer_patch._delivery.outcomes import Outcomes
+from promptlayer_patch._delivery.parcels import Dropped, Load
+from promptlayer_patch._delivery.room import Room
 from promptlayer_patch._guard import log, warn_once
 from promptlayer_patch._outbox import (
     Address,
@@ -19,9 +22,6 @@ from promptlayer_patch._outbox import (
     Spool,
     Unusable,
 )
-from promptlayer_patch._outcomes import Outcomes
-from promptlayer_patch._parcels import Dropped, Load
-from promptlayer_patch._room import Room
 from promptlayer_patch.annotations import Annotation
 from promptlayer_patch.records import Delivered, Delivery, Record, Rejected
 

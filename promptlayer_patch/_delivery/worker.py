@@ -14,10 +14,10 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
-from promptlayer_patch._backlog import Backlog
 from promptlayer_patch._call import FORKED
+from promptlayer_patch._delivery.backlog import Backlog
+from promptlayer_patch._delivery.parcels import Cargo, Load, Parcel, PendingAnnotation, Stats, log_troubles
 from promptlayer_patch._guard import log, report, warn_once
-from promptlayer_patch._parcels import Cargo, Load, Parcel, PendingAnnotation, Stats, log_troubles
 from promptlayer_patch.records import Delivery, Outcome, Rejected, TryLater
 
 _BATCH = 64

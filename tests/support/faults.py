@@ -31,6 +31,11 @@ class Place:
         return self.name
 
     @property
+    def module(self) -> str:
+        """The one it is written down in, as `places` was given it."""
+        return self.function.__module__.removeprefix(f"{PACKAGE}.")
+
+    @property
     def code(self) -> CodeType:
         code = self.function.__code__
         for name in self.inner:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import promptlayer_patch
-from promptlayer_patch._worker import Worker
+from promptlayer_patch._delivery.worker import Worker
 from tests.replay.playing import drive
 from tests.support.faults_programs import ASYNC_ONLY, PROGRAMS, User
 from tests.support.wire import Sent, Wire
