@@ -248,24 +248,30 @@ class Worker:
 
     def _wait(self) -> bool:
         """Until there is something to deliver; false when the worker is closing and nothing is left."""
-        # Where a batch is only committed, what has come during the last one has waited long enough.
-        linger_until = None if self._linger_s is None else 0.0
+        linger_until, awake_until = None, 0.0
+        if self._linger_s is not None:
+            # A batch is only committed: what has come during the last one has waited long enough. And where
+            # one call follows the other none of them has to wake us, which takes its thread quite long.
+            linger_until, awake_until = 0.0, time.monotonic() + self._linger_s
         while True:
             with self._lock:
-                now = time.monotonic()
+                now, until = time.monotonic(), None
                 self._backlog.call_back(everything=self._ending)
                 if queued := self._backlog.queued():
                     if linger_until is None:
                         linger_until = now + self._lingers_s()
                     if queued >= _BATCH or self._urgent or self._ending or now >= linger_until:
                         return True
+                    until = linger_until
                 elif self._closing:
                     return False
+                elif now < awake_until:
+                    until = awake_until
                 else:
                     self._idle = True
                     self._urgent = False
                     linger_until = None
-                moments = [linger_until if queued else None, self._backlog.next_due()]
+                moments = [until, self._backlog.next_due()]
             pause = min((moment - now for moment in moments if moment is not None), default=None)
             try:
                 self._bell.get(timeout=None if pause is None else max(0.0, pause))
