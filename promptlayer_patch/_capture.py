@@ -10,10 +10,10 @@ Every step of ours stands in a `try` of its own, apart from the user's call, so 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from functools import partial
 from types import CoroutineType
-from typing import Any, Protocol, TypeAlias
+from typing import Any, TypeAlias
 
 from promptlayer_patch import _scope
 from promptlayer_patch._call import CURRENT, Call
@@ -27,33 +27,18 @@ from promptlayer_patch._call_options import (
 )
 from promptlayer_patch._following import accompany, follow
 from promptlayer_patch._guard import report
-from promptlayer_patch._keeping import keep, named_by_helper
-from promptlayer_patch._sampling import Sampler, takes
+from promptlayer_patch._keeping import keep
+from promptlayer_patch._opening import Kind, Opening, Routes, Sink, to_nobody
 from promptlayer_patch._settings import Settings
 from promptlayer_patch.errors import InvalidArgument
 from promptlayer_patch.records import Ending, Receipt
 
 Wrapper: TypeAlias = Callable[[Callable[..., Any], Any, tuple[Any, ...], dict[str, Any]], Any]
-Sink: TypeAlias = Callable[[Call], None]
-Kind: TypeAlias = tuple[str, str]
-"""Verb and route of a request."""
 
-
-def _to_nobody(_: Call) -> None: ...
-
-
-NOBODY = Call("", ("", ""), _to_nobody, Receipt())
+NOBODY = Call("", ("", ""), to_nobody, Receipt())
 """Stands in for the open call while a request runs that is none of its business."""
 NOBODY.claimed = True
 NOBODY.unsettled.clear()
-
-
-class Routes(Protocol):
-    """Knows which requests are recorded."""
-
-    def kind_of(self, method: str, url: str) -> Kind | None: ...
-
-    def name_of(self, kind: Kind) -> str: ...
 
 
 class Capture:
@@ -61,16 +46,17 @@ class Capture:
 
     def __init__(self, routes: Routes) -> None:
         self.active = False
-        self.tapped = True
-        """Whether the tap is in place; without it a call is captured from its arguments and result."""
-        self._only_asked = False
         self._routes = routes
-        self._sink: Sink = _to_nobody
-        self._urge: Callable[[], object] | None = None
-        self._begins: Callable[[Call], object] | None = None
-        self._tags: tuple[str, ...] = ()
-        self._metadata: Mapping[str, str] = {}
-        self._sampler: Sampler = 1.0
+        self._opening = Opening(routes)
+
+    @property
+    def tapped(self) -> bool:
+        """Whether the tap is in place; without it a call is captured from its arguments and result."""
+        return self._opening.tapped
+
+    @tapped.setter
+    def tapped(self, tapped: bool) -> None:
+        self._opening.tapped = tapped
 
     def switch_on(
         self,
@@ -86,11 +72,7 @@ class Capture:
         With `only_asked` just the calls made in a scope that asks for it. `begins` is told of each call that
         begins.
         """
-        self._tags, self._metadata = settings.tags, settings.metadata
-        self._sampler = settings.sample_rate
-        self._sink, self._urge = sink, urge
-        self._only_asked = only_asked
-        self._begins = begins
+        self._opening.prepare(settings, sink, urge, only_asked, begins)
         self.active = True
 
     def switch_off(self) -> None:
@@ -99,17 +81,17 @@ class Capture:
     def around_call(self, name: str, kind: Kind, awaited: bool) -> Wrapper:
         """The wrapper for a create method of this name, whose request is of this kind."""
         with_options = self._around(name, partial(self._call, kind))
-        begin = self._begin
+        opening = self._opening
 
         def wrapper(
             wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
         ) -> Any:
             # Most calls ask for nothing of ours: they take the short way.
-            if self._only_asked or "pl_tags" in kwargs or "return_pl_id" in kwargs or not self.active:
+            if opening.only_asked or "pl_tags" in kwargs or "return_pl_id" in kwargs or not self.active:
                 return with_options(wrapped, instance, args, kwargs)
             call = None
             try:
-                call = begin(name, kind, instance, kwargs)
+                call = opening.begin(name, kind, instance, kwargs)
             except Exception as fault:
                 report("opening a record", fault)
             if call is None:
@@ -127,7 +109,7 @@ class Capture:
             wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
         ) -> Any:
             try:
-                recording = self.active and (not self._only_asked or _scope.asked())
+                recording = self.active and self._opening.is_asked()
             except Exception as fault:
                 report("looking for a scope", fault)
                 recording = False
@@ -147,10 +129,6 @@ class Capture:
 
         return wrapper
 
-    def _records_here(self) -> bool:
-        """Whether a call that begins here is recorded, unless it is suppressed."""
-        return self.active and (not self._only_asked or _scope.asked())
-
     def _call(
         self,
         kind: Kind,
@@ -163,7 +141,7 @@ class Capture:
     ) -> Any:
         call = None
         try:
-            call = self._begin(name, kind, instance, kwargs, options.tags)
+            call = self._opening.begin(name, kind, instance, kwargs, options.tags)
         except Exception as fault:
             report("opening a record", fault)
         result = wrapped(*args, **kwargs) if call is None else follow(call, wrapped, args, kwargs)
@@ -186,7 +164,7 @@ class Capture:
     ) -> Any:
         receipt = held = None
         try:
-            receipt = Receipt(self._urge)
+            receipt = Receipt(self._opening.urge)
             held = _scope.announcing(name, receipt, options.tags)
             held.__enter__()
         except Exception as fault:
@@ -265,66 +243,19 @@ class Capture:
                 report("keeping a response", fault)
         return wrapped(*args, **kwargs)
 
-    def _begin(
-        self, name: str, kind: Kind, resource: Any, kwargs: dict[str, Any], extra: tuple[str, ...] = ()
-    ) -> Call | None:
-        plain = _scope.none_holds()
-        if not plain and _scope.suppressed():
-            return None
-        helper = named_by_helper(kwargs["extra_headers"]) if "extra_headers" in kwargs else None
-        current = CURRENT.get()
-        if current is not None and not current.claimed:
-            if current.name == helper:
-                return None  # the helper itself is followed already: early `parse` calls `create`
-            if current.name == name and _same(current.passed, kwargs):
-                return None  # we are wrapped twice, around a plain function of another tool
-        if plain and not extra and self._begins is None:
-            call = Call(helper or name, kind, self._sink, Receipt(self._urge), self._tags, self._metadata)
-        else:
-            call = self._open(helper or name, kind, extra)
-        call.passed = kwargs
-        if self._sampler != 1.0:
-            call.sampled = takes(self._sampler, call.name, kwargs)
-        if "encoding_format" in kwargs:
-            call.keeps_base64 = kwargs["encoding_format"] == "base64"
-        if not self.tapped:
-            call.untapped(getattr(resource, "_client", None), kwargs)
-        return call
-
-    def _open(self, name: str, kind: Kind, extra: tuple[str, ...] = ()) -> Call:
-        """A call that begins now, in the scopes that hold for it."""
-        tags, metadata = _scope.merged(self._tags, self._metadata, extra)
-        name, receipt = _scope.announced() or (name, Receipt(self._urge))
-        call = Call(name, kind, self._sink, receipt, tags, metadata)
-        call.group_id, call.prompt = _scope.linked()
-        _scope.hand_out(receipt)
-        if self._begins is not None:
-            self._begins(call)
-        return call
-
-    def _open_for(self, client: Any, options: Any) -> Call | None:
-        """A call for a request that no create method announced, if its kind is recorded."""
-        kind = self._routes.kind_of(options.method, options.url)
-        if kind is None or not self._records_here() or _scope.suppressed():
-            return None
-        call = self._open(named_by_helper(options.headers) or self._routes.name_of(kind), kind)
-        call.claim(client, options)
-        call.sampled = takes(self._sampler, call.name, getattr(options, "json_data", None) or {})
-        return call
-
     def _departing(self, current: Call | None, client: Any, options: Any) -> tuple[Call | None, bool]:
         """The call of a request that is not plainly the open call's own: one that ends with the request.
 
         Arguments may make requests too while they are read. False if that call ends elsewhere.
         """
         if current is None:
-            return self._open_for(client, options), True
+            return self._opening.open_for(client, options), True
         if current.options is options:
             return None, False  # the same request once more, through a client that calls its base class
         if not current.claimed and self._asks_like(current, client, options):
             current.claim(client, options)
             return current, False
-        return self._open_for(client, options) or NOBODY, True
+        return self._opening.open_for(client, options) or NOBODY, True
 
     def _asks_like(self, call: Call, client: Any, options: Any) -> bool:
         """Whether a client that has addresses of its own asks in the way the open call would."""
@@ -338,7 +269,7 @@ class Capture:
         response, options = kwargs["response"], kwargs["options"]
         if call is None:
             # Another tool's patch went round our `request`.
-            call = self._open_for(client, options)
+            call = self._opening.open_for(client, options)
             if call is not None:
                 keep(call, response, kwargs)
                 if not call.streaming:
@@ -355,12 +286,3 @@ def _passed(instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> tup
     given = args if instance is not None else args[1:]
     client = args[0] if instance is None else instance
     return client, given[1] if len(given) > 1 else kwargs["options"]
-
-
-def _same(passed: Mapping[str, Any] | None, arguments: Mapping[str, Any]) -> bool:
-    """Whether these are the very objects that were passed to the open call."""
-    return (
-        passed is not None
-        and passed.keys() == arguments.keys()
-        and all(arguments[key] is passed[key] for key in arguments)
-    )

@@ -173,6 +173,7 @@ INSTALLING = (
     "_delivery.backlog.Backlog.__init__",
     "_delivery.backlog.Backlog.give_up",
     "_capture.Capture.switch_o*",
+    "_opening.Opening.prepare",
     "_guard.forget_reports",
     "_installation.Installation.settings",
     "_process.Process._open",
@@ -209,6 +210,7 @@ IMPORTING = (
     "_capture.Capture._around",
     "_capture.Capture.around_call",
     "_capture.Capture.around_helper",
+    "_capture.Capture.tapped",
     "_patching.Instrumentation.*",
     "_patching.PatchPoint.*",
     "_patching.Patcher._apply*",
@@ -267,6 +269,7 @@ NOT_REACHED = {
         "_arrival.Settling.*",
         "_patching.Patcher.apply.<locals>.<lambda>",
         "_capture.Capture.__init__",
+        "_opening.Opening.__init__",
         "_process.Process.__init__",
         "_process.Process._openai_arrives",
         "_patching.Patcher.__init__",
@@ -336,7 +339,7 @@ NOT_REACHED = {
         "_process.Process.submit",
         "_delivery.parcels.FinishedCall.*",
     ),
-    "stands for a sink until there is one": ("_capture._to_nobody",),
+    "stands for a sink until there is one": ("_opening.to_nobody",),
     "looks at what a fault was; the guard calls it": ("_guard._place",),
 }
 

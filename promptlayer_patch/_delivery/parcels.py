@@ -156,6 +156,13 @@ def wait_before(attempt: int, after_s: object) -> float:
     return random.uniform(0.0, min(_LONGEST_WAIT_S, _FIRST_WAIT_S * 2 ** min(attempt, 10)))
 
 
+def requests_first(batch: Sequence[Parcel]) -> list[Sequence[Parcel]]:
+    """In parts to be settled one after the other: an annotation needs the id of its request."""
+    annotations = [parcel for parcel in batch if isinstance(parcel.cargo, PendingAnnotation)]
+    requests = [parcel for parcel in batch if not isinstance(parcel.cargo, PendingAnnotation)]
+    return [part for part in (requests, annotations) if part]
+
+
 def log_troubles(deliveries: Sequence[Delivery]) -> None:
     for delivery in deliveries:
         match delivery:

@@ -16,7 +16,8 @@ from typing import Protocol
 
 from promptlayer_patch._call import FORKED
 from promptlayer_patch._delivery.backlog import Backlog
-from promptlayer_patch._delivery.parcels import Cargo, Load, Parcel, PendingAnnotation, Stats, log_troubles
+from promptlayer_patch._delivery.parcels import Cargo, Load, Parcel, Stats, log_troubles, requests_first
+from promptlayer_patch._delivery.waits import Wait
 from promptlayer_patch._guard import log, report, warn_once
 from promptlayer_patch.records import Delivery, Outcome, Rejected, TryLater
 
@@ -77,7 +78,7 @@ class Worker:
         self._idle = True
         self._urgent = False
         self._gave_up = False
-        self._waits: list[_Wait] = []
+        self._waits: list[Wait] = []
         self._delivering_here: set[int] = set()
         """The threads of callers that deliver."""
 
@@ -208,7 +209,7 @@ class Worker:
     def _awaited(self, parcels: list[Parcel], timeout_s: float) -> bool:
         """Deliver at once; whether these parcels are done within the time."""
         deadline = time.monotonic() + timeout_s
-        wait = _Wait(list(parcels))
+        wait = Wait(list(parcels))
         with self._lock:
             if wait.is_over():
                 return True
@@ -239,7 +240,7 @@ class Worker:
     def _deliver_batch(self) -> None:
         try:
             last_try = self._ending  # what is answered to a question from before is asked once more
-            for part in _requests_first(self._backlog.take(self._batch)):
+            for part in requests_first(self._backlog.take(self._batch)):
                 self._settle(part, self._export(part), last_try)
         except BaseException as fault:  # nobody but us runs here, and somebody may wait for this thread
             report("delivering", fault)
@@ -333,24 +334,3 @@ class Worker:
         self._lane.forget()
         for parcel in theirs:
             parcel.settle(FORKED)
-
-
-class _Wait:
-    """Until some parcels are done. Two are never equal, whatever they wait for."""
-
-    def __init__(self, parcels: list[Parcel]) -> None:
-        self.over = threading.Event()
-        self._left = parcels
-
-    def is_over(self) -> bool:
-        """Looks at each parcel once it is done, so that asking after every batch costs little."""
-        while self._left and self._left[-1].is_done:
-            self._left.pop()
-        return not self._left
-
-
-def _requests_first(batch: Sequence[Parcel]) -> list[Sequence[Parcel]]:
-    """In parts to be settled one after the other: an annotation needs the id of its request."""
-    annotations = [parcel for parcel in batch if isinstance(parcel.cargo, PendingAnnotation)]
-    requests = [parcel for parcel in batch if not isinstance(parcel.cargo, PendingAnnotation)]
-    return [part for part in (requests, annotations) if part]
