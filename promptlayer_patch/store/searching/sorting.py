@@ -2,8 +2,8 @@
 
 If too many are found to be sorted, the first rows of the index are enough where every other request is meant.
 Otherwise the index is walked in parts, for the full-text index knows roughly how large a value is: of a part
-that no request of the plan lies in, not a row is looked at. The costs of each model are an index of their own,
-of which the first rows are enough where all that is meant is of one model.
+that no request of the plan lies in, not a row is looked at. Each model has an index of its costs, whose first
+rows are enough where all that is meant is of one model.
 """
 
 from __future__ import annotations
