@@ -176,8 +176,7 @@ def _ahead(
         return _looked_up(connection, plan, rows, limit)
     ahead: Found = connection.execute(
         f"SELECT request_id, value FROM (SELECT request_id, {column} AS value FROM requests"
-        f" WHERE {index.text} ORDER BY {direction} LIMIT {max(_AHEAD, limit)})"
-        " CROSS JOIN requests USING (request_id)"
+        f" WHERE {index.text} ORDER BY {direction} LIMIT {_AHEAD}) CROSS JOIN requests USING (request_id)"
         f" WHERE {plan.whole.text} AND request_id BETWEEN ? AND ?"
         f" ORDER BY value {way}, request_id {way} LIMIT ?",
         (*index.arguments, *plan.whole.arguments, plan.first, plan.last, limit),
