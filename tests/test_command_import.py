@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from promptlayer_patch import cli
-from promptlayer_patch._commands import import_job
+from promptlayer_patch._commands import import_job, progress
 from promptlayer_patch._commands.import_lines import BadLine, Said, Told, read_line
 from promptlayer_patch._encoding import encoded
 from promptlayer_patch._told import json_line
@@ -62,6 +62,24 @@ def test_what_was_exported_comes_back_equal(
     assert stored(other) == stored(path)
     with closing(Store.open(path)) as first, closing(Store.open(other)) as second:
         assert second.recent() == first.recent()
+
+
+def test_what_is_over_soon_says_no_more_than_how_it_ended(
+    exported: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Where no terminal is, each line that tells how far it is stays."""
+    with exported.open("a") as file:
+        file.write(" " * (2 << 20) + "\n")
+    capsys.readouterr()
+    monkeypatch.setattr(progress, "_EVERY_S", 3_600.0)
+    assert run(tmp_path / "other.db", exported) == 0
+    assert capsys.readouterr().err == "4 requests imported, 0 known before, 0 lines left out\n"
+    monkeypatch.setattr(progress, "_EVERY_S", 0.0)
+    assert run(tmp_path / "other.db", exported) == 0
+    *lines, last = capsys.readouterr().err.splitlines()
+    assert lines
+    assert all(line.endswith(" KiB") for line in lines)
+    assert last == "0 requests imported, 4 known before, 0 lines left out"
 
 
 def test_importing_again_changes_nothing(

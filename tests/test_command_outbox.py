@@ -17,6 +17,7 @@ from typing import Any
 import pytest
 
 from promptlayer_patch import cli
+from promptlayer_patch._commands import progress
 from promptlayer_patch._outbox import OutboxDirectory
 from tests.support.fake_promptlayer import SILENCE, FakePromptLayer, nobody_listening, refused
 from tests.support.programs import ROOT
@@ -166,11 +167,17 @@ def test_list_names_records_and_neither_prompts_nor_answers(box: Path, promptlay
 
 
 def test_flush_delivers_what_was_left_with_progress_in_plain_lines(
-    box: Path, promptlayer: FakePromptLayer
+    box: Path,
+    promptlayer: FakePromptLayer,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
 ) -> None:
+    monkeypatch.setattr(progress, "_EVERY_S", 0.0)
     leave(20, promptlayer)
-    code, out, err = outbox("flush")
+    code = cli.main(["outbox", "flush"])
+    out, err = capsys.readouterr()
     assert (code, out) == (0, f"{promptlayer.base_url}: 20 delivered, 0 rejected, 0 left\n")
+    assert err
     assert all(line.partition(" ")[2].startswith("of 20 records") for line in err.splitlines())
     assert "\x1b" not in err
     assert len(set(ids(promptlayer))) == len(promptlayer.posts) == 20

@@ -29,6 +29,7 @@ MODULES = [
     "_delivery.outcomes",
     "_delivery.room",
     "_delivery.spooling",
+    "_symlinks",
     "_outbox.database",
     "_outbox.directory",
     "_outbox.file",

@@ -54,6 +54,7 @@ BESIDE_THE_WAY = {
     "_bulk": "exporters' own: tests/test_batches.py",
     "_http": "exporters' own: what they raise is tested below",
     "_wire": "exporters' own: what they raise is tested below",
+    "_symlinks": "asked where an outbox or a store is opened: tests/test_promise_01_delivering.py",
     **dict.fromkeys(("_api", "group"), "calls that the user makes, and that raise"),
     **dict.fromkeys(
         ("_exported", "_pricing", "_told"),

@@ -157,6 +157,7 @@ def test_keys_are_made_listed_and_revoked(tmp_path: Path, capsys: pytest.Capture
         assert "Ada" in listed
         assert key not in listed
         assert main(["keys", "--db", db, "revoke", "1"]) == 0
+        assert "refuses it within a second" in capsys.readouterr().out
         client = Client(server.url, key)
         while client.post("/create-group", {}).status_code == 200:
             pass  # remembered for a second

@@ -178,6 +178,26 @@ def test_a_search_finds_what_a_look_at_every_request_finds(
     search()
 
 
+@pytest.mark.parametrize("ahead", [3, sorting._AHEAD])
+def test_requests_of_one_model_come_by_cost_as_by_looking_at_every_request(
+    haystack: Haystack, monkeypatch: pytest.MonkeyPatch, ahead: int
+) -> None:
+    """Whether they fill a page, or are so few that the index of the costs is walked in parts."""
+    monkeypatch.setattr(sorting, "_FEW", 20)
+    monkeypatch.setattr(sorting, "_AHEAD", ahead)
+    models = st.sampled_from(seen("engine")).map(lambda name: condition("engine", Operator.EQUALS, name))
+    others = st.lists(filters, max_size=1)
+    of_one = st.builds(lambda model, other: And((model, *other)), models, others)
+    orders = st.builds(Order, st.just(SortKey.COST), st.booleans())
+
+    @settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
+    @given(st.builds(Query, of_one, orders), page_sizes)
+    def search(query: Query, sizes: list[int]) -> None:
+        check(haystack, query, sizes)
+
+    search()
+
+
 def check(haystack: Haystack, query: Query, sizes: list[int]) -> None:
     expected = sorted_ids(query, haystack.requests)
     limit = max(sizes)

@@ -94,8 +94,9 @@ def test_a_page_that_is_just_full_has_none_behind_it(store: Store) -> None:
 
 @pytest.mark.parametrize("few", [0, 1_000])
 @pytest.mark.parametrize("descending", [True, False])
+@pytest.mark.parametrize("filter", [And(()), equals("engine", "lantern-4")], ids=str)
 def test_pages_of_several_stores_merge_into_those_of_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: int, descending: bool
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, few: int, descending: bool, filter: Filter
 ) -> None:
     """A cursor says where a page ended in terms of the order, not of the store."""
     monkeypatch.setattr(sorting, "_FEW", few)
@@ -103,7 +104,7 @@ def test_pages_of_several_stores_merge_into_those_of_one(
         an_entry(price=[None, 1.0, 2.0, 0.5][number % 4], started_at=OCTOBER_2026 + number)
         for number in range(40)
     ]
-    query = Query(order=Order(SortKey.COST, descending))
+    query = Query(filter, Order(SortKey.COST, descending))
     with (
         closing(Store.open(tmp_path / "whole.db")) as whole,
         closing(Store.open(tmp_path / "odd.db")) as odd,
@@ -413,17 +414,40 @@ def test_no_table_is_read_from_end_to_end(
 ) -> None:
     monkeypatch.setattr(sorting, "_FEW", few)
     fill(store, an_entry("hello", price=2.0))
+    steps = steps_of(store, Query(filter, order))
+    tables = ("requests", "bodies", "request_tags", "request_metadata", "scores", "request_groups", "terms")
+    whole = [step for step in steps if step.startswith("SCAN") and step.split()[1] in tables]
+    assert [step for step in whole if "USING INDEX" not in step] == []
+
+
+@pytest.mark.parametrize("ahead", [0, 1_000])
+@pytest.mark.parametrize("descending", [True, False])
+def test_requests_of_one_model_are_read_along_the_costs_of_that_model(
+    store: Store, monkeypatch: pytest.MonkeyPatch, descending: bool, ahead: int
+) -> None:
+    """Those of a cheap model stand behind all of the dearer ones where they stand by their cost alone."""
+    for name, value in (("_FEW", 0), ("_AHEAD", ahead)):
+        monkeypatch.setattr(sorting, name, value)
+    fill(store, an_entry("hello", price=2.0))
+    model, order = equals("engine", "lantern-4"), Order(SortKey.COST, descending)
+    for filter in (model, And((text("hello"), And((model,))))):
+        steps = " ".join(steps_of(store, Query(filter, order)))
+        assert "requests_by_model_cost (model=? AND cost" in steps
+        assert "requests_by_cost" not in steps
+    for other in (Not(model), Or((model, text("hello"))), equals("provider_type", "openai")):
+        assert "requests_by_model_cost" not in " ".join(steps_of(store, Query(other, order)))
+
+
+def steps_of(store: Store, query: Query) -> list[str]:
+    """What SQLite does for a page, step by step."""
     asked: list[str] = []
 
     def search(connection: sqlite3.Connection) -> list[str]:
         connection.set_trace_callback(asked.append)
-        searching.search(connection, Query(filter, order), 50, Cursor(2**60, 1.0))
+        searching.search(connection, query, 50, Cursor(2**60, 1.0))
         connection.set_trace_callback(None)
         selects = [one for one in asked if one.lstrip().startswith("SELECT")]
         plans = [connection.execute(f"EXPLAIN QUERY PLAN {one}").fetchall() for one in selects]
         return [step[-1] for plan in plans for step in plan]
 
-    steps = store.run(search)
-    tables = ("requests", "bodies", "request_tags", "request_metadata", "scores", "request_groups", "terms")
-    whole = [step for step in steps if step.startswith("SCAN") and step.split()[1] in tables]
-    assert [step for step in whole if "USING INDEX" not in step] == []
+    return store.run(search)

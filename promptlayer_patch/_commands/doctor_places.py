@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from pathlib import Path
 
 from promptlayer_patch._commands.checking import Check, failed, ok
 from promptlayer_patch._settings import Settings
@@ -25,11 +24,11 @@ def remotes(settings: Settings) -> list[Remote]:
 def _store(target: str) -> Check:
     """Whether the file can be opened and written. A missing one is made, as the first record would."""
     from promptlayer_patch.store import StoreError
-    from promptlayer_patch.store.connection import connect, plain_errors
+    from promptlayer_patch.store.connection import connect, located, plain_errors
     from promptlayer_patch.store.transaction import transaction
 
-    path = Path(os.path.realpath(os.path.expanduser(target)))
     try:
+        path = located(os.path.expanduser(target))
         connection = connect(path, read_only=False)
         try:
             with plain_errors(path), transaction(connection, "IMMEDIATE"):

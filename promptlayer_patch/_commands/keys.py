@@ -33,7 +33,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="the workspace it opens: 1 is that of the local store; without it, a new one is made",
     )
-    revoke = actions.add_parser("revoke", help="refuse a key from now on; its workspace stays")
+    revoke = actions.add_parser("revoke", help="refuse a key; its workspace stays")
     revoke.add_argument("id", type=int, metavar="ID", help="as `list` shows it")
 
 
@@ -51,7 +51,7 @@ def run(chosen: argparse.Namespace) -> None:
             case "revoke":
                 if not keys.revoke(chosen.id):
                     raise CommandFailed(f"there is no key {chosen.id}")
-                print(f"Key {chosen.id} is refused from now on.")
+                print(f"Key {chosen.id} is revoked. A server that runs refuses it within a second.")
             case _:
                 _show(keys)
 

@@ -35,7 +35,7 @@ class _Lines:
     def __init__(self, stream: TextIO, things: str) -> None:
         self._stream = stream
         self._things = things
-        self._next_at = time.monotonic()
+        self._next_at = time.monotonic() + _EVERY_S  # what is over before that says how it ended, and no more
         self._last = ""
 
     def show(self, done: int, total: int, trouble: str) -> None:

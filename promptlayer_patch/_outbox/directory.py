@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from promptlayer_patch._guard import log, warn_once
 from promptlayer_patch._imports import importing
 from promptlayer_patch._outbox.items import Damaged, Unusable
+from promptlayer_patch._symlinks import resolved
 from promptlayer_patch.records import new_record_id
 
 if TYPE_CHECKING:
@@ -74,6 +75,7 @@ class OutboxDirectory:
 
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            resolved(self.path)
             stem, lock = self._claimed(address)
         except OSError as error:
             raise Unusable(f"{self.path}: {error.strerror}") from error
@@ -118,6 +120,7 @@ class OutboxDirectory:
             warn_once("outbox", "outboxes cannot be opened: %s", trouble)
             return None
         try:
+            resolved(path)
             lock = FileLock.taken(path.with_suffix(".lock"), new=False)
             if lock is None and not path.with_suffix(".lock").exists() and path.exists():
                 lock = FileLock.taken(path.with_suffix(".lock"), new=True)

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from promptlayer_patch._outbox import database
 from promptlayer_patch._outbox.items import Item, Unusable
+from promptlayer_patch._symlinks import resolved
 
 _BUSY_S = 2.0
 _MOST = 10_000
@@ -103,7 +104,9 @@ class RejectedItems:
         try:
             if make and not self.path.exists():
                 self.path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-                os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
+                flags = os.O_CREAT | os.O_RDWR | getattr(os, "O_NOFOLLOW", 0)
+                os.close(os.open(resolved(self.path), flags, 0o600))
+            resolved(self.path)
             uri = f"{self.path.absolute().as_uri()}?mode=rw"
             with (
                 database.inside,

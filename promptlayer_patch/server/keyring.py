@@ -15,7 +15,7 @@ _MOST_REMEMBERED = 1_000
 
 
 class Keyring:
-    """The keys of one server. A key that is revoked elsewhere is refused a second later."""
+    """The keys of one server. A key that is revoked elsewhere is refused within a second."""
 
     def __init__(self, workspaces: Workspaces, local_key: str | None) -> None:
         self._workspaces = workspaces

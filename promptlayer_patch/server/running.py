@@ -8,7 +8,6 @@ import os
 import socket
 import threading
 from collections.abc import Sequence
-from pathlib import Path
 from types import TracebackType
 
 import uvicorn
@@ -21,6 +20,7 @@ from promptlayer_patch.server.protocol import PatientProtocol
 from promptlayer_patch.server.sessions import Sessions
 from promptlayer_patch.server.table import ENDPOINTS
 from promptlayer_patch.server.workspaces import Workspaces
+from promptlayer_patch.store.connection import located
 from promptlayer_patch.store.keys import Keys, local_key
 
 __all__ = ["Server", "ServerError"]
@@ -57,7 +57,7 @@ class Server:
     ) -> None:
         self._socket = _listening(host, port)
         try:
-            self._workspaces = Workspaces(Path(os.path.realpath(db)))
+            self._workspaces = Workspaces(located(db))
         except BaseException:
             self._socket.close()
             raise

@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from promptlayer_patch._symlinks import resolved
 from promptlayer_patch.errors import PromptLayerError
 from promptlayer_patch.store.schema import APPLICATION_ID, MIGRATIONS, migrate
 from promptlayer_patch.store.transaction import transaction
 
-__all__ = ["StoreError", "StoreUnavailable", "connect", "plain_errors"]
+__all__ = ["StoreError", "StoreUnavailable", "connect", "located", "plain_errors"]
 
 BUSY_TIMEOUT_S = 2.0
 _PASSING = {errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.ENFILE, errno.EIO, errno.ENOMEM}
@@ -27,12 +28,21 @@ class StoreUnavailable(StoreError):
     """The local store cannot be used at this moment (locked, disk full); the same call may work later."""
 
 
+def located(path: str | os.PathLike[str]) -> Path:
+    """What `path` leads to; refuses what another user may have put there to read or write in our name."""
+    try:
+        return Path(resolved(path))
+    except OSError as error:
+        raise StoreError(f"{os.fspath(path)} is not used: {error.strerror}") from error
+
+
 def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     """A connection to the store at `path`, which is created where it may be and does not exist."""
     if not read_only:
         _create(path)
     elif not path.exists():
         raise StoreError(f"there is no local store at {path}")
+    located(path)  # again: what is there now and was not put there by another, no other can replace
     with plain_errors(path):
         # Never mode=rwc: SQLite would create the file readable by everyone whom the umask lets in.
         uri = f"{path.as_uri()}?mode={'ro' if read_only else 'rw'}"

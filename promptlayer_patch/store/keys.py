@@ -10,7 +10,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from promptlayer_patch.store.connection import StoreError
+from promptlayer_patch.store.connection import StoreError, located
 from promptlayer_patch.store.sqlite import Store
 from promptlayer_patch.store.text import writable
 from promptlayer_patch.store.transaction import transaction
@@ -91,12 +91,13 @@ def local_key(home: Path) -> str:
 
     It is kept in a file for this user alone, so that it can be shown at every start of a server.
     """
-    path = home.parent / f"{home.name}.key"
+    path = located(f"{home}.key")
     if not path.exists():
         try:
             _publish(path, f"{_PREFIX}local_{secrets.token_hex(24)}\n")
         except OSError as error:
             raise StoreError(f"{path} cannot be created: {error.strerror}") from error
+    located(path)  # again: a key that another user has put there would open the store to him
     key = path.read_text(encoding="ascii", errors="replace").strip()
     if not key.startswith(_PREFIX):
         raise StoreError(f"{path} holds no key; remove it, and a new one is made")

@@ -121,6 +121,8 @@ _SERVED = (
         f"CREATE INDEX requests_by_{column} ON requests ({column}) WHERE turn_count IS NOT NULL"
         for column in ("input_tokens", "output_tokens", "cost", "duration_s", "pl_status")
     ),
+    # Lists of one model by cost: those of a cheap one would begin behind all requests of the dearer ones.
+    "CREATE INDEX requests_by_model_cost ON requests (model, cost) WHERE turn_count IS NOT NULL",
     # Requests that are new to the index, or changed since it saw them: whoever writes puts them here, and the
     # indexer takes them out in the transaction that indexes them. It prepares them before, without a lock;
     # `change` is another one each time, and tells it that what it has prepared is out of date.

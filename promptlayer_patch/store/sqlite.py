@@ -15,7 +15,7 @@ from promptlayer_patch._query import And, Cursor, Filter, Query
 from promptlayer_patch.annotations import Content
 from promptlayer_patch.records import Record
 from promptlayer_patch.store import annotating, reading
-from promptlayer_patch.store.connection import StoreError, connect, plain_errors
+from promptlayer_patch.store.connection import StoreError, connect, located, plain_errors
 from promptlayer_patch.store.encoding import encode
 from promptlayer_patch.store.entries import Entry
 from promptlayer_patch.store.fresh import Fresh
@@ -62,8 +62,8 @@ class Store:
         """
         if not os.fspath(path):
             raise StoreError("the path of the local store is empty")
-        # Resolved, so that a link to a file that does not exist yet creates that file with our modes.
-        return cls(Path(os.path.realpath(path)), read_only=read_only)
+        # So that a link to a file that does not exist yet creates that file with our modes.
+        return cls(located(path), read_only=read_only)
 
     def add(
         self,

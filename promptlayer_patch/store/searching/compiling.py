@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import sqlite3
 from collections.abc import Sequence
+from dataclasses import replace
 
 from promptlayer_patch._query import (
     FIELDS,
@@ -97,7 +98,8 @@ class Compiler:
             case Operator.PREFIX:
                 return self._begun(field, writable(asked.value))
         sought = _texts(asked)
-        return _exact([token(field, one) for one in sought], columns.one_of(field, sought))
+        found = _exact([token(field, one) for one in sought], columns.one_of(field, sought))
+        return replace(found, model=sought[0]) if field == "engine" and len(sought) == 1 else found
 
     def _begun(self, field: str, start: str) -> Plan:
         alone = columns.begins(field, start)

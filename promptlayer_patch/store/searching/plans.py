@@ -48,6 +48,8 @@ class Plan:
     first: int = 0
     last: int = _LAST_ID
     """No id outside of these is meant."""
+    model: str | None = None
+    """The one model that all of them are of, as far as it is known."""
 
     @property
     def empty(self) -> bool:
@@ -73,7 +75,8 @@ def all_of(plans: Sequence[Plan]) -> Plan:
         return NOTHING
     match = _joined(" AND ", [plan.match for plan in asked if plan.match is not None])
     rest = [plan.rest for plan in asked if plan.rest is not None]
-    return Plan(match, with_all(rest) if rest else None, _alone(" AND ", asked), first, last)
+    model = next((plan.model for plan in asked if plan.model is not None), None)
+    return Plan(match, with_all(rest) if rest else None, _alone(" AND ", asked), first, last, model)
 
 
 def any_of(plans: Sequence[Plan]) -> Plan:

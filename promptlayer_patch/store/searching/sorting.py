@@ -2,7 +2,8 @@
 
 If too many are found to be sorted, the first rows of the index are enough where every other request is meant.
 Otherwise the index is walked in parts, for the full-text index knows roughly how large a value is: of a part
-that no request of the plan lies in, not a row is looked at.
+that no request of the plan lies in, not a row is looked at. Each model has an index of its costs, whose first
+rows are enough where all that is meant is of one model.
 """
 
 from __future__ import annotations
@@ -127,7 +128,7 @@ def _parts(
     """In which parts, one after the other, the index of the sort key is walked."""
     if plan.match is None or order.key not in SLICED:
         return [EVERYTHING]
-    ends = _ends(connection, order)
+    ends = _ends(connection, plan, order)
     if ends is None:
         return []
     if after is not None:
@@ -136,11 +137,13 @@ def _parts(
     return slices(order, first[0][1] if first else None, ends)
 
 
-def _ends(connection: sqlite3.Connection, order: Order) -> tuple[float, float] | None:
-    """The smallest and the largest value of the sort key."""
-    column = _COLUMNS[order.key]
-    known = f"SELECT {column} FROM requests WHERE {_INDEXED} AND {column} IS NOT NULL ORDER BY {column}"
-    smallest, largest = (connection.execute(f"{known} {way} LIMIT 1").fetchone() for way in ("ASC", "DESC"))
+def _ends(connection: sqlite3.Connection, plan: Plan, order: Order) -> tuple[float, float] | None:
+    """The smallest and the largest value of the sort key, among which are those of the plan."""
+    column, index = _COLUMNS[order.key], _along(plan, order, None, "IS NOT NULL")
+    known = f"SELECT {column} FROM requests WHERE {index.text} ORDER BY {column}"
+    smallest, largest = (
+        connection.execute(f"{known} {way} LIMIT 1", index.arguments).fetchone() for way in ("ASC", "DESC")
+    )
     return None if smallest is None else (smallest[0], largest[0])
 
 
@@ -161,7 +164,8 @@ def _ahead(
     connection: sqlite3.Connection, plan: Plan, order: Order, after: Cursor | None, limit: int
 ) -> Found:
     """What is meant of the next rows of the sort key's index: all of a page where many requests are meant."""
-    column, way, index = _COLUMNS[order.key], _WAYS[order.descending], _along(order, after, "IS NOT NULL")
+    column, way = _COLUMNS[order.key], _WAYS[order.descending]
+    index = _along(plan, order, after, "IS NOT NULL")
     direction = f"{column} {way}, request_id {way}"
     if asks_index(plan.whole):
         rows: Found = connection.execute(
@@ -198,7 +202,7 @@ def _walk(
     connection: sqlite3.Connection, plan: Plan, order: Order, after: Cursor | None, limit: int, part: str
 ) -> Found:
     """Requests along the index of the sort key: those whose value is null, or those whose value is not."""
-    column, way, index = _COLUMNS[order.key], _WAYS[order.descending], _along(order, after, part)
+    column, way, index = _COLUMNS[order.key], _WAYS[order.descending], _along(plan, order, after, part)
     # The index that is walked holds ids, and so does the full-text index: no row is read on the way.
     condition = with_all((index, Sql("+request_id BETWEEN ? AND ?", (plan.first, plan.last)), by_ids(plan)))
     rows = connection.execute(
@@ -209,10 +213,13 @@ def _walk(
     return rows.fetchall()
 
 
-def _along(order: Order, after: Cursor | None, part: str) -> Sql:
+def _along(plan: Plan, order: Order, after: Cursor | None, part: str) -> Sql:
     """What the rows of the sort key's index behind the cursor meet, and the planner takes it for."""
     later = _later(order, after)
-    return Sql(f"{_INDEXED} AND {_COLUMNS[order.key]} {part} AND {later.text}", later.arguments)
+    rows = Sql(f"{_INDEXED} AND {_COLUMNS[order.key]} {part} AND {later.text}", later.arguments)
+    if order.key is not SortKey.COST or plan.model is None:
+        return rows
+    return Sql(f"model = ? AND {rows.text}", (plan.model, *rows.arguments))
 
 
 def _later(order: Order, after: Cursor | None) -> Sql:
