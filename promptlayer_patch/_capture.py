@@ -112,7 +112,7 @@ class Capture:
                 recording = self.active and self._opening.is_asked()
             except Exception as fault:
                 report("looking for a scope", fault)
-                recording = False
+                recording = not self._opening.only_asked  # our options must not reach the library
             if not recording:
                 return wrapped(*args, **kwargs)
             options = NO_OPTIONS

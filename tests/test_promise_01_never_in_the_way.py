@@ -334,7 +334,6 @@ NOT_REACHED = {
         "_asking.*",
         "_scope.asking",
         "_scope.asked",
-        "_opening.Opening.is_asked",
         "_process.prepare",
         "_intake.submit",
         "_process.submit",
