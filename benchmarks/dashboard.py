@@ -69,36 +69,55 @@ class Browser:
     """Asks as browsers do: one connection, answers packed."""
 
     def __init__(self, url: str, key: str, server: int) -> None:
-        self._times = Path(f"/proc/{server}/stat")
+        self._server = Path(f"/proc/{server}")
         self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
         self._headers = {"X-API-KEY": key, "Accept-Encoding": "gzip"}
 
     def get(self, path: str) -> tuple[bytes, int, bool]:
         """The content, how many bytes it was sent in, and whether it is what was asked for."""
         self._connection.request("GET", path, headers=self._headers)
+        return self._answer()
+
+    def post(self, path: str, body: bytes, kind: str = "application/json") -> tuple[bytes, int, bool]:
+        self._connection.request("POST", path, body, {**self._headers, "Content-Type": kind})
+        return self._answer()
+
+    def _answer(self) -> tuple[bytes, int, bool]:
         answer = self._connection.getresponse()
         sent = answer.read()
         packed = answer.headers.get("Content-Encoding") == "gzip"
         return (gzip.decompress(sent) if packed else sent), len(sent), answer.status == 200
 
+    def pause(self) -> None:
+        """The next question opens a connection: servers end those that are silent for some seconds."""
+        self._connection.close()
+
     def measure(self, name: str, paths: Sequence[str], times: int) -> Measured:
         seconds, largest, refused = [], 0, 0
         self.get(paths[0])
-        used = self._cpu_s()
+        used = self.cpu_s()
         for path in islice(cycle(paths), times):
             began = time.perf_counter()
             _, sent, found = self.get(path)
             seconds.append(time.perf_counter() - began)
             largest = max(largest, sent)
             refused += not found
-        return Measured(name, tuple(seconds), self._cpu_s() - used, largest, refused)
+        return Measured(name, tuple(seconds), self.cpu_s() - used, largest, refused)
 
-    def _cpu_s(self) -> float:
+    def cpu_s(self) -> float:
         try:
-            fields = self._times.read_text().rpartition(")")[2].split()
+            fields = (self._server / "stat").read_text().rpartition(")")[2].split()
         except OSError:  # not on Linux
             return 0.0
         return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def memory_mb(self) -> float:
+        """What the server holds in memory now."""
+        try:
+            pages = (self._server / "statm").read_text().split()[1]
+        except OSError:  # not on Linux
+            return 0.0
+        return int(pages) * os.sysconf("SC_PAGE_SIZE") / 1e6
 
     def weight(self) -> tuple[int, int]:
         """Bytes sent for the first page alone, and with all that a browser loads for it."""
@@ -121,7 +140,7 @@ def fill(path: Path, rows: int) -> None:
 def serving(path: Path) -> Iterator[tuple[Browser, float]]:
     """A browser at the server, which is a process of its own, and when that was started."""
     began = time.perf_counter()
-    command = [sys.executable, "-m", "promptlayer_patch", "serve", "--db", path, "--port", "0"]
+    command = [sys.executable, "-m", "promptlayer_patch", "serve", "--db", str(path), "--port", "0"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=_ROOT) as process:
         try:
             said = ""

@@ -107,7 +107,7 @@ def _chat(number: int, rng: random.Random, messages: list[dict[str, str]], answe
 
 def _response(number: int, rng: random.Random, model: str, answer: str) -> dict[str, Any]:
     asked, answered = rng.randrange(200, 900), rng.randrange(50, 400)
-    message = {"role": "assistant", "content": answer, "refusal": None, "annotations": []}
+    message: dict[str, Any] = {"role": "assistant", "content": answer, "refusal": None, "annotations": []}
     return {
         "id": f"chatcmpl-{rng.getrandbits(96):024x}",
         "object": "chat.completion",

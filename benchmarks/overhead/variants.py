@@ -73,6 +73,8 @@ PACKAGES: dict[str, tuple[str, ...]] = {
     "logfire": ("openai", "logfire"),
     "braintrust": ("openai", "braintrust"),
     "opik": ("openai", "opik"),
+    # No variant: `beside_phoenix.py` starts its server.
+    "phoenix": ("arize-phoenix>=20.26,<21",),
 }
 
 VARIANTS: tuple[Variant, ...] = (
