@@ -188,20 +188,30 @@ class Receipt:
     Whoever holds one may wait for the id, in a thread (`request_id`) or on an event loop (`arequest_id`).
     """
 
-    # Defaults of the class: a call whose id nobody asks for needs none of them.
-    outcomes: Sequence[Outcome | None] = ()
-    """What became of the request at each destination, where there are several."""
-    last_annotation: str | None = None
-    """Id of the last annotation that was made through this receipt."""
-    _outcome: Delivered | Rejected | None = None
-    _callbacks: Sequence[Callable[..., object]] = ()
-    _at_filing: Sequence[Callable[..., object]] = ()
-    _filed = False
+    __slots__ = (
+        "__weakref__",
+        "_at_filing",
+        "_callbacks",
+        "_filed",
+        "_outcome",
+        "_urge",
+        "last_annotation",
+        "outcomes",
+        "record_id",
+    )
 
     def __init__(self, urge: Callable[[], object] | None = None) -> None:
         self.record_id = new_record_id()
         """Id of the record this receipt is for; also sent to PromptLayer as metadata."""
         self._urge = urge
+        self._outcome: Delivered | Rejected | None = None
+        self._callbacks: list[Callable[..., object]] = []
+        self._filed = False
+        self._at_filing: list[Callable[..., object]] = []
+        self.outcomes: Sequence[Outcome | None] = ()
+        """What became of the request at each destination, where there are several."""
+        self.last_annotation: str | None = None
+        """Id of the last annotation that was made through this receipt."""
 
     @property
     def done(self) -> bool:
@@ -243,7 +253,7 @@ class Receipt:
         """Call `callback()` once the outcome is known: now, or later on the worker's thread."""
         # Append first, look second: `settle` looks after it has set the outcome, so one of the two sides
         # sees the other without a lock, which a forked child could inherit locked.
-        self._list("_callbacks").append(callback)
+        self._callbacks.append(callback)
         _awaited.add(self)
         if self._outcome is not None:
             self._call_back()
@@ -266,7 +276,7 @@ class Receipt:
         It is told whether it may start a thread: not under a garbage collection, which `may_start` says of
         this moment.
         """
-        self._list("_at_filing").append(callback)  # then look, as in `when_done`
+        self._at_filing.append(callback)  # then look, as in `when_done`
         if self._filed:
             self.file(may_start=may_start)
 
@@ -274,21 +284,16 @@ class Receipt:
         """The record has been handed over for delivery."""
         self._filed = True
         if self._at_filing:
-            _drain(self._list("_at_filing"), "sending an annotation", may_start)
-
-    def _list(self, name: str) -> list[Callable[..., object]]:
-        """The list of this name, made when it is first needed, of all threads by one."""
-        made: list[Callable[..., object]] = self.__dict__.setdefault(name, [])
-        return made
+            _drain(self._at_filing, "sending an annotation", may_start)
 
     def _call_back(self) -> None:
-        _drain(self._list("_callbacks"), "telling of a request id")
+        _drain(self._callbacks, "telling of a request id")
         _awaited.discard(self)
 
     def _forget(self, callback: Callable[[], object]) -> None:
         # Who waits again and again through an outage must not leave something behind each time.
         try:
-            self._list("_callbacks").remove(callback)
+            self._callbacks.remove(callback)
         except ValueError:
             pass  # called already
         if not self._callbacks:

@@ -14,6 +14,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from promptlayer_patch import cli
+from promptlayer_patch._commands import progress
 from promptlayer_patch._exported import FORMATS, cell, end_of_rows
 from promptlayer_patch.store import Store
 from tests.support.stored import fill, said
@@ -127,8 +128,9 @@ def test_no_other_file_is_taken_for_an_exported_one(data: bytes, form: str) -> N
 
 
 def test_of_many_requests_it_is_told_how_far_it_is(
-    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    path: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(progress, "_EVERY_S", 0.0)
     with closing(Store.open(path)) as store:
         ids = store.add([said(f"question {number}", "yes", number / 8) for number in range(1000)])
     file = tmp_path / "out.jsonl"
