@@ -6,7 +6,6 @@ exists from the moment the call starts and is told later which request id the re
 
 from __future__ import annotations
 
-import itertools
 import os
 import threading
 import time
@@ -160,22 +159,10 @@ Outcome: TypeAlias = Delivered | Rejected
 
 
 def new_record_id() -> str:
-    """32 hex digits: milliseconds since the epoch, 48 random bits of this process, a number of its own."""
-    return f"{time.time_ns() // 1_000_000:012x}{_process_digits}{next(_numbers):08x}"
-
-
-def _draw_digits() -> None:
-    # Once for each process and not for each id, on the way of every call: asking the system takes as long as
-    # the rest of an id.
-    global _process_digits
-    _process_digits = os.urandom(6).hex()
-
-
-_numbers = itertools.count()
-_process_digits: str
-_draw_digits()
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=_draw_digits)
+    """32 hex digits: milliseconds since the epoch, then 80 random bits."""
+    # Asking the system gives the interpreter's lock away for a moment. Where calls come without a pause, the
+    # worker would else have to wait for it 5 ms at each step, and be late with what a `kill -9` may cost.
+    return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
 
 
 _awaited: set[Receipt] = set()

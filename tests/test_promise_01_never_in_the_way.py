@@ -281,7 +281,6 @@ NOT_REACHED = {
     "after a fork": (
         "*fork*",
         "_streams.leave_to_parent",
-        "records._draw_digits",
         "_imports.*",
         "_delivery.backlog.Backlog.anew",
         "_delivery.backlog.Backlog.everything",
