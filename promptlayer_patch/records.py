@@ -7,6 +7,7 @@ exists from the moment the call starts and is told later which request id the re
 from __future__ import annotations
 
 import os
+import random
 import threading
 import time
 from collections.abc import Callable, Mapping, Sequence
@@ -158,11 +159,16 @@ Outcome: TypeAlias = Delivered | Rejected
 """A delivery that nothing follows."""
 
 
+# Not the system's random numbers: to ask for one gives the interpreter's lock away for a moment, and where
+# another thread waits for it, waking that in vain takes longer than all else that a call costs.
+_random = random.Random()
+if hasattr(os, "register_at_fork"):
+    os.register_at_fork(after_in_child=_random.seed)
+
+
 def new_record_id() -> str:
     """32 hex digits: milliseconds since the epoch, then 80 random bits."""
-    # Asking the system gives the interpreter's lock away for a moment. Where calls come without a pause, the
-    # worker would else have to wait for it 5 ms at each step, and be late with what a `kill -9` may cost.
-    return f"{time.time_ns() // 1_000_000:012x}{os.urandom(10).hex()}"
+    return f"{time.time_ns() // 1_000_000:012x}{_random.getrandbits(80):020x}"
 
 
 _awaited: set[Receipt] = set()

@@ -16,6 +16,7 @@ import pytest
 from promptlayer_patch.exporters.local import LocalExporter, open_exporter
 from promptlayer_patch.records import Delivered, Record, Rejected, TryLater, new_record_id
 from promptlayer_patch.store import Store
+from tests.support.programs import printed
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -217,3 +218,33 @@ LocalExporter("requests.db")
 print("sqlite3" in sys.modules)
 """
     assert python(script) == ["False"]
+
+
+_LOOPS = """
+import openai, promptlayer_patch
+import openai._base_client as base
+http = getattr(base, "httpx2", None) or base.httpx
+message = {"role": "assistant", "content": "An answer of ordinary length. " * 8}
+choice = {"index": 0, "finish_reason": "stop", "message": message}
+answer = {"id": "c", "choices": [choice], "model": "gpt-4o"}
+transport = http.MockTransport(lambda _: http.Response(200, json=answer))
+client = openai.OpenAI(api_key="x", base_url="http://local/v1", http_client=http.Client(transport=transport))
+question = [{"role": "user", "content": "word " * 200}]
+promptlayer_patch.install()
+for calls in (1, 500, 500, 500):
+    before = promptlayer_patch.stats().delivered
+    for _ in range(calls):
+        client.chat.completions.create(model="gpt-4o", messages=question)
+    print(promptlayer_patch.stats().delivered - before)
+    assert promptlayer_patch.flush(60)
+"""
+
+
+def test_a_loop_of_calls_that_never_wait_is_stored_while_it_runs(
+    path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """`openai` gives the interpreter up for a moment in each call, and takes it back before the worker has
+    woken: without a word between the two the worker would run when the loop is over, and not before."""
+    monkeypatch.setenv("PROMPTLAYER_TO", f"local:{path}")
+    _, *delivered = printed(_LOOPS)
+    assert "0" not in delivered

@@ -198,6 +198,7 @@ INSTALLING = (
     "_delivery.pipeline._opener*",
     "_delivery.pipeline._way",
     "_streams.tell_all",
+    "_delivery.turn.Turn.__init__",
     "_delivery.worker.Worker.__init__",
     "_delivery.worker.Worker._begin_with",
     "_delivery.worker.Worker._give_up",
@@ -231,6 +232,7 @@ NOT_REACHED = {
         "_call.Call.lighten*",
         "_delivery.parcels.PendingAnnotation.lighten",
     ),
+    "in a loop that never waits: tests/test_worker.py": ("_delivery.turn.Turn.stand_aside",),
     "of calls that are not sampled: tests/test_what_is_kept.py": ("_sampling.*", "_intake._is_kept_error"),
     "a method that the user calls, and not openai's": (
         "_scope.scope.*",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 import json
+import math
 import multiprocessing
 import os
 import signal
@@ -24,6 +25,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from promptlayer_patch import Receipt, Record, Stats
 from promptlayer_patch._delivery.lane import Lane
 from promptlayer_patch._delivery.parcels import wait_before
+from promptlayer_patch._delivery.turn import Turn
 from promptlayer_patch._delivery.worker import Worker
 from promptlayer_patch._guard import forget_reports
 from promptlayer_patch.errors import RequestIdUnavailable
@@ -157,17 +159,14 @@ def test_what_waits_is_taken_in_batches(desks: Desks) -> None:
     desk.put(150)
     desk.exporter.let_go.set()
     assert desk.worker.flush(PATIENCE_S)
-    assert [len(batch) for batch in desk.exporter.batches] == [1, 64, 64, 22]
+    assert [len(batch) for batch in desk.exporter.batches] == [1, 128, 22]
     assert desk.names == names(151)
 
 
 @pytest.mark.parametrize("hurry", ["flush", "close", "urge", "request_id"])
-def test_a_record_waits_for_company_unless_somebody_is_in_a_hurry(
-    desks: Desks, monkeypatch: pytest.MonkeyPatch, hurry: str
-) -> None:
+def test_a_record_waits_for_company_unless_somebody_is_in_a_hurry(desks: Desks, hurry: str) -> None:
     """With an hour of patience nothing goes out by itself, so what does was hurried."""
-    monkeypatch.setattr("promptlayer_patch._delivery.worker._LINGER_S", AN_HOUR_S)
-    desk = desks()
+    desk = desks(linger_s=AN_HOUR_S)
     (receipt,) = desk.put()
     assert desk.stats.queued == 1
     match hurry:
@@ -185,6 +184,47 @@ def test_a_record_goes_out_by_itself(desks: Desks) -> None:
     done = threading.Event()
     desk.put()[0].when_done(done.set)
     assert done.wait(PATIENCE_S)
+
+
+def test_nobody_stands_aside_for_a_worker_that_waits_for_its_destination(desks: Desks) -> None:
+    desk = desks(Held())
+    desk.put()
+    desk.worker.urge()
+    assert desk.exporter.reached.wait(PATIENCE_S)
+    turn = desk.worker._turn
+    turn.overdue_at = 0.0
+    desk.put()  # this one finds out
+    assert turn.overdue_at > time.monotonic()
+    desk.exporter.let_go.set()
+    assert desk.worker.flush(PATIENCE_S)
+
+
+def test_who_stands_aside_goes_on_when_the_worker_has_had_its_turn() -> None:
+    turn = Turn()
+    assert turn.overdue_at == math.inf
+    with ThreadPoolExecutor(2) as pool:
+        aside = [pool.submit(turn.stand_aside) for _ in range(2)]
+        while not turn._bystanders:
+            pass
+        turn.begins()
+        turn.ends()
+        wait(aside, PATIENCE_S)
+    assert not turn._bystanders
+
+
+def test_the_worker_waits_in_vain_but_once() -> None:
+    """Where somebody had to stand aside for it, the next one does as soon as it wants to run."""
+    turn = Turn()
+    turn.wanted(1000.0)
+    patient = turn.overdue_at
+    turn.stand_aside()
+    turn.begins()
+    turn.ends()
+    turn.wanted(1000.0)
+    assert turn.overdue_at == 1000.0 < patient
+    turn.begins()
+    turn.wanted(1000.0)
+    assert turn.overdue_at == patient
 
 
 def test_records_put_together_are_exported_together(desks: Desks) -> None:

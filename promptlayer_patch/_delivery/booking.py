@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass, field
@@ -24,6 +25,8 @@ class State:
     news: int = 0
     """Counts what happened, so that nothing is missed between looking and waiting."""
     circuit: Circuit = field(default_factory=Circuit)
+    held_until: float | None = None
+    """By `time.monotonic()`: what there is waits, since more is on its way."""
     threads: int = 0
     idle: int = 0
     under_way: dict[int, Item] = field(default_factory=dict)
@@ -32,6 +35,13 @@ class State:
     hopeless: bool = False
     """While the process ends: what was tried since has failed."""
     counts: Counts = field(default_factory=Counts)
+
+    def pause_s(self) -> float | None:
+        """0 if something may be sent now, else the seconds until then; `None` if nobody can say."""
+        pause_s = self.circuit.pause_s()
+        if pause_s is None or self.held_until is None or self.ending:
+            return pause_s
+        return max(pause_s, self.held_until - time.monotonic())
 
 
 def book(

@@ -26,6 +26,7 @@ from promptlayer_patch.records import Delivery, Record, Rejected, TryLater
 if TYPE_CHECKING:
     from promptlayer_patch.exporters import Exporter
 
+_LONGEST_HOLD_S = 1.0
 _LAST_ANSWERS_S = 0.25
 """How long the end of the process waits for what a destination that fails has yet to answer."""
 
@@ -46,8 +47,32 @@ class Courier:
         self._state = State()
 
     def nudge(self) -> None:
-        """There is something new to deliver."""
+        """There is something new to deliver, or what was held back may go."""
         state = self._state
+        with state.changed:
+            state.held_until = None
+        self._tell(state)
+
+    def hold_back(self) -> None:
+        """There is something new, and so much more is coming that delivering it would be in the way.
+
+        It waits for a `nudge`, but no longer than a second.
+        """
+        state = self._state
+        with state.changed:
+            now = time.monotonic()
+            if state.held_until is None:
+                state.held_until = now + _LONGEST_HOLD_S
+            if now < state.held_until:
+                return
+        self._tell(state)
+
+    def release(self) -> None:
+        """Nothing more is coming for now."""
+        if self._state.held_until is not None:
+            self.nudge()
+
+    def _tell(self, state: State) -> None:
         with state.changed:
             state.news += 1
             state.changed.notify()
@@ -159,7 +184,7 @@ class Courier:
         with state.changed:
             if state.closed:
                 return False
-            news, pause_s = state.news, state.circuit.pause_s()
+            news, pause_s = state.news, state.pause_s()
             if pause_s == 0.0:
                 state.circuit.chooses()
         if pause_s == 0.0:

@@ -20,8 +20,10 @@ if TYPE_CHECKING:
     from promptlayer_patch.exporters import Exporter
 
 _COMMIT_LINGER_S = 0.004
-"""How long a finished call may wait for company before it is committed; what a `kill -9` may cost."""
+"""How long a finished call waits for company before it is committed, unless there has just been a commit."""
 _COMMIT_BATCH = 256
+_CROWD = 8
+"""So many calls in one commit end faster than they can be delivered, one by one."""
 _COMMIT_TIMEOUT_S = 1.0
 """How long the end of the process may wait for the last commit, whatever else it may not wait for."""
 
@@ -44,13 +46,16 @@ class Dispatch:
         self._spooling = spooling
         self._place = place
         self._courier = Courier(spooling, open_exporter, connections)
+        self._into_outbox = _IntoOutbox(spooling)
+        self._urged = False
         self._worker = Worker(
-            _IntoOutbox(spooling),
+            self._into_outbox,
             decode,
             max_records=max_records,
             max_bytes=max_bytes,
             linger_s=_COMMIT_LINGER_S,
             batch=_COMMIT_BATCH,
+            rests=self._rested,
         )
 
     def put(self, cargo: Cargo, settle: Settle, *, may_start: bool) -> None:
@@ -70,6 +75,7 @@ class Dispatch:
             self._courier.nudge()
 
     def urge(self) -> None:
+        self._urged = True
         self._worker.urge()
 
     def flush(self, timeout_s: float) -> bool:
@@ -127,9 +133,21 @@ class Dispatch:
     def _left_queue(self, key: str, outcome: Outcome) -> None:
         if isinstance(outcome, Delivered):
             if self._spooling.publish():
-                self._courier.nudge()
+                self._deliver_soon()
         else:
             self._spooling.outcomes.settle(key, outcome)
+
+    def _deliver_soon(self) -> None:
+        # Every sender needs the interpreter a dozen times for each record. A loop of calls that never wait
+        # would pay for that, and leave the senders hardly any of it.
+        if self._into_outbox.latest >= _CROWD and not self._urged:
+            self._courier.hold_back()
+        else:
+            self._courier.nudge()
+
+    def _rested(self) -> None:
+        self._urged = False
+        self._courier.release()
 
 
 class _IntoOutbox:
@@ -137,8 +155,11 @@ class _IntoOutbox:
 
     def __init__(self, spooling: Spooling) -> None:
         self._spooling = spooling
+        self.latest = 0
+        """How many were put together last."""
 
     def export(self, loads: Sequence[Load]) -> list[Delivery]:
+        self.latest = len(loads)
         return self._spooling.put(loads)
 
     def close(self) -> None:

@@ -17,13 +17,16 @@ from typing import Protocol
 from promptlayer_patch._call import FORKED
 from promptlayer_patch._delivery.backlog import Backlog
 from promptlayer_patch._delivery.parcels import Cargo, Load, Parcel, Stats, log_troubles, requests_first
+from promptlayer_patch._delivery.turn import Turn
 from promptlayer_patch._delivery.waits import Wait
-from promptlayer_patch._guard import log, report, warn_once
+from promptlayer_patch._guard import log, quietly, report, warn_once
 from promptlayer_patch.records import Delivery, Outcome, Rejected, TryLater
 
-_BATCH = 64
+_BATCH = 128
 _LINGER_S = 0.05
 """How long a record may wait for company; less when somebody waits for its id."""
+_PAUSE_S = 0.02
+"""Between batches at least: a batch costs whoever calls meanwhile more than the calls in it do."""
 _ENDED = "the process ended before it was delivered"
 
 
@@ -53,13 +56,18 @@ class Worker:
         *,
         max_records: int,
         max_bytes: int,
-        linger_s: float | None = None,
+        linger_s: float = _LINGER_S,
         batch: int = _BATCH,
+        rests: Callable[[], object] = lambda: None,
     ) -> None:
-        """`linger_s` is how long a record may wait for company, `batch` how many are exported together."""
+        """`linger_s` is how long the first record of a batch waits for company, `batch` how many go together.
+
+        `rests` is called when there is nothing left to do.
+        """
         self._lane = lane
         self._batch = batch
         self._linger_s = linger_s
+        self._rests = rests
         self._decode = decode
         self._begin_with(Backlog(max_records, max_bytes))
         self._ending = False
@@ -75,8 +83,10 @@ class Worker:
         self._bell: SimpleQueue[None] = SimpleQueue()
         self._thread: threading.Thread | None = None
         self._ended = threading.Lock()
+        self._turn = Turn()
         self._idle = True
         self._urgent = False
+        self._next_batch_at = 0.0
         self._gave_up = False
         self._waits: list[Wait] = []
         self._delivering_here: set[int] = set()
@@ -99,11 +109,17 @@ class Worker:
                 refusal = "the queue is full"
             else:
                 refusal = ""
+                now = time.monotonic()
                 if self._idle:
                     self._idle, ring = False, True
+                    self._next_batch_at = now + self._linger_s
+                    self._turn.wanted(now)
         if ring:
             self._wake(may_start)
-        elif refusal:
+        elif not refusal:
+            if may_start and now > self._turn.overdue_at:
+                quietly("standing aside", self._turn.stand_aside)
+        else:
             warn_once(f"dropped: {refusal}", "a record was dropped: %s", refusal)
             settle(Rejected(f"dropped: {refusal}"))
 
@@ -238,6 +254,7 @@ class Worker:
             self._delivering_here.discard(me)
 
     def _deliver_batch(self) -> None:
+        self._turn.works()
         try:
             last_try = self._ending  # what is answered to a question from before is asked once more
             for part in requests_first(self._backlog.take(self._batch)):
@@ -246,46 +263,44 @@ class Worker:
             report("delivering", fault)
             self._lane.close()
             self._backlog.put_off()
+        self._next_batch_at = time.monotonic() + max(self._linger_s, _PAUSE_S)
+        self._turn.ends()
 
     def _wait(self) -> bool:
-        """Until there is something to deliver; false when the worker is closing and nothing is left."""
-        linger_until, awake_until = None, 0.0
-        if self._linger_s is not None:
-            # A batch is only committed: what has come during the last one has waited long enough. And where
-            # one call follows the other none of them has to wake us, which takes its thread quite long.
-            linger_until, awake_until = 0.0, time.monotonic() + self._linger_s
+        """Until there is something to deliver; false when the worker is closing and nothing is left.
+
+        After a batch the thread stays awake until the next one could begin: where one call follows the other,
+        none of them has to wake it, which takes the caller longer than all else.
+        """
         while True:
             with self._lock:
-                now, until = time.monotonic(), None
+                now = time.monotonic()
                 self._backlog.call_back(everything=self._ending)
                 if queued := self._backlog.queued():
-                    if linger_until is None:
-                        linger_until = now + self._lingers_s()
-                    if queued >= _BATCH or self._urgent or self._ending or now >= linger_until:
+                    if queued >= self._batch or self._urgent or self._ending or now >= self._next_batch_at:
                         return True
-                    until = linger_until
                 elif self._closing:
                     return False
-                elif now < awake_until:
-                    until = awake_until
-                else:
+                elif self._urgent or now >= self._next_batch_at:
                     self._idle = True
                     self._urgent = False
-                    linger_until = None
-                moments = [until, self._backlog.next_due()]
-            pause = min((moment - now for moment in moments if moment is not None), default=None)
+                moments = [None if self._idle else self._next_batch_at, self._backlog.next_due()]
+                moment = min((at for at in moments if at is not None), default=None)
+                self._turn.wanted(moment)
+            if self._idle:
+                self._rests()
+            self._turn.ends()
             try:
-                self._bell.get(timeout=None if pause is None else max(0.0, pause))
+                self._bell.get(timeout=None if moment is None else max(0.0, moment - now))
             except Empty:
                 pass
-
-    def _lingers_s(self) -> float:
-        return _LINGER_S if self._linger_s is None else self._linger_s
+            self._turn.begins()
 
     def _export(self, batch: Sequence[Parcel]) -> list[Delivery]:
         """Deliveries for `batch`, in order; a call that cannot be decoded does not hold back the others."""
         deliveries: list[Delivery | None] = [self._decoded(parcel) for parcel in batch]
         loads = [parcel.load for parcel in batch if parcel.load is not None]
+        self._turn.works()
         exported = iter(self._lane.export(loads) if loads else ())
         return [next(exported) if delivery is None else delivery for delivery in deliveries]
 
