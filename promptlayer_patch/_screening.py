@@ -34,32 +34,28 @@ def _word(prefix: bytes) -> bytes:
     return rb"(?<=%b)" % prefix + _BEGINS % (prefix, prefix, prefix)
 
 
-def _words(pivot: bytes, *prefixes: bytes) -> bytes:
-    """Words that begin with one of the prefixes, which end with `pivot`, and go on as no word of prose."""
-    return pivot + rb"(?:%b)[A-Za-z0-9_*-]{8}" % b"|".join(map(_word, prefixes))
+def _words(*prefixes: bytes) -> bytes:
+    """The end of a word that begins with one of the prefixes, and goes on as no word of prose."""
+    return rb"(?:%b)[A-Za-z0-9_*-]{8}" % b"|".join(map(_word, prefixes))
 
 
 _GITHUB = tuple(b"gh%c_" % kind for kind in b"oprsu")
-# Each begins with one byte that is rare in text: that is found ten times faster than any choice of bytes, and
-# that there is none of it a hundred times faster.
+# Each begins with what stands in it for certain: `re` finds a word three times faster than any choice of
+# bytes, and that a byte is not there at all is found thirty times faster still.
 _BEGINNINGS = tuple(
-    (pattern[: 2 if pattern.startswith(b"\\") else 1][-1:], re.compile(pattern))
-    for pattern in (
-        _words(b"-", b"sk-"),
-        _words(b"_", b"sk_", b"pl_", b"rk_", *_GITHUB, b"github_pat_"),
-        b"J" + _word(b"eyJ"),
-        rb"I(?:(?<=AKI)A|(?<=ASI)A|(?<=AI)za)[A-Za-z0-9_-]{16}",
-        rb"xox[abeprs]-",
-        b"Bearer" + _SPACE,
-        b"bearer" + _SPACE,
-        b"Basic" + _SPACE,
-        b"basic" + _SPACE,
-        rb"-----BEGIN ",
+    (byte, re.compile(pattern))
+    for byte, pattern in (
+        (b"-", rb"-(?:%b|(?<=xox[abeprs]-)|(?<=-----)BEGIN )" % _words(b"sk-")),
+        (b"_", b"_" + _words(b"sk_", b"pl_", b"rk_", *_GITHUB, b"github_pat_")),
+        (b"J", b"J" + _word(b"eyJ")),
+        (b"I", rb"I(?:(?<=AKI)A|(?<=ASI)A|(?<=AI)za)[A-Za-z0-9_-]{16}"),
+        (b"r", rb"earer(?<=[Bb]earer)" + _SPACE),
+        (b"c", rb"asic(?<=[Bb]asic)" + _SPACE),
         # A letter or a sign of ASCII, spelled: anything may stand there.
-        rb"\\u00[2-7]",
+        (b"\\", rb"\\u00[2-7]"),
     )
 )
-"""The byte that must be there, and the pattern that begins with it."""
+"""The byte that must be there, and the pattern."""
 
 
 def is_clean(body: bytes) -> bool:
