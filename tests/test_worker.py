@@ -156,11 +156,11 @@ def test_what_waits_is_taken_in_batches(desks: Desks) -> None:
     desk.put()
     desk.worker.urge()
     assert desk.exporter.reached.wait(PATIENCE_S)
-    desk.put(150)
+    desk.put(300)
     desk.exporter.let_go.set()
     assert desk.worker.flush(PATIENCE_S)
-    assert [len(batch) for batch in desk.exporter.batches] == [1, 128, 22]
-    assert desk.names == names(151)
+    assert [len(batch) for batch in desk.exporter.batches] == [1, 256, 44]
+    assert desk.names == names(301)
 
 
 @pytest.mark.parametrize("hurry", ["flush", "close", "urge", "request_id"])

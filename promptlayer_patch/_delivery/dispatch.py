@@ -19,9 +19,8 @@ from promptlayer_patch.records import Delivered, Delivery, Outcome
 if TYPE_CHECKING:
     from promptlayer_patch.exporters import Exporter
 
-_COMMIT_LINGER_S = 0.004
-"""How long a finished call waits for company before it is committed, unless there has just been a commit."""
-_COMMIT_BATCH = 256
+_COMMIT_LINGER_S, _COMMIT_PAUSE_S = 0.004, 0.05
+"""How long a finished call waits for company before it is committed: what a `kill -9` may cost."""
 _CROWD = 8
 """So many calls in one commit end faster than they can be delivered, one by one."""
 _COMMIT_TIMEOUT_S = 1.0
@@ -54,7 +53,7 @@ class Dispatch:
             max_records=max_records,
             max_bytes=max_bytes,
             linger_s=_COMMIT_LINGER_S,
-            batch=_COMMIT_BATCH,
+            pause_s=_COMMIT_PAUSE_S,
             rests=self._rested,
         )
 

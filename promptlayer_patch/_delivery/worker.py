@@ -22,11 +22,11 @@ from promptlayer_patch._delivery.waits import Wait
 from promptlayer_patch._guard import log, quietly, report, warn_once
 from promptlayer_patch.records import Delivery, Outcome, Rejected, TryLater
 
-_BATCH = 128
+_BATCH = 256
 _LINGER_S = 0.05
 """How long a record may wait for company; less when somebody waits for its id."""
-_PAUSE_S = 0.02
-"""Between batches at least: a batch costs whoever calls meanwhile more than the calls in it do."""
+_PAUSE_S = 0.1
+"""Between batches: what a batch takes, and waking up for it, is the less for each call the more there are."""
 _ENDED = "the process ended before it was delivered"
 
 
@@ -57,16 +57,18 @@ class Worker:
         max_records: int,
         max_bytes: int,
         linger_s: float = _LINGER_S,
+        pause_s: float = _PAUSE_S,
         batch: int = _BATCH,
         rests: Callable[[], object] = lambda: None,
     ) -> None:
-        """`linger_s` is how long the first record of a batch waits for company, `batch` how many go together.
+        """`linger_s` is how long a record waits for company, `pause_s` how long if there has just been a batch.
 
-        `rests` is called when there is nothing left to do.
+        `batch` is how many go together, and `rests` is called when there is nothing left to do.
         """
         self._lane = lane
         self._batch = batch
         self._linger_s = linger_s
+        self._pause_s = pause_s
         self._rests = rests
         self._decode = decode
         self._begin_with(Backlog(max_records, max_bytes))
@@ -263,7 +265,7 @@ class Worker:
             report("delivering", fault)
             self._lane.close()
             self._backlog.put_off()
-        self._next_batch_at = time.monotonic() + max(self._linger_s, _PAUSE_S)
+        self._next_batch_at = time.monotonic() + self._pause_s
         self._turn.ends()
 
     def _wait(self) -> bool:
