@@ -25,6 +25,7 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, pr
 from promptlayer_patch import Receipt, Record, Stats
 from promptlayer_patch._delivery.circuit import Circuit
 from promptlayer_patch._delivery.dispatch import Dispatch
+from promptlayer_patch._delivery.pace import Pace
 from promptlayer_patch._delivery.room import Room
 from promptlayer_patch._delivery.spooling import Spooling
 from promptlayer_patch._outbox import Address, OutboxDirectory
@@ -204,6 +205,36 @@ def test_a_slow_record_holds_up_no_neighbour(offices: Offices, place: Path | Non
     let_go.set()
     assert office.dispatch.flush(PATIENCE_S)
     assert slow.request_id() == 1
+
+
+def test_a_slow_record_among_quick_ones_holds_up_none_of_them(offices: Offices, place: Path | None) -> None:
+    """One sender is enough for quick ones, until it is stuck."""
+    let_go = threading.Event()
+
+    def answer(record: Record) -> Delivery:
+        assert record.function_name != "slow" or let_go.wait(PATIENCE_S)
+        return Delivered(1)
+
+    office = offices(place, answering(answer))
+    for _ in range(3):
+        others = office.put(30)
+        (slow,) = office.put(name="slow")
+        others += office.put(30)
+        wait_until(lambda others=others: all(receipt.done for receipt in others))  # type: ignore[misc]
+        assert not slow.done
+    let_go.set()
+    assert office.dispatch.flush(PATIENCE_S)
+
+
+def test_where_answers_come_at_once_one_sender_does_the_work() -> None:
+    pace = Pace()
+    assert not pace.is_enough()
+    for _ in range(20):
+        pace.answered(0.001, 0.0005)
+    assert pace.is_enough()
+    for _ in range(20):
+        pace.answered(0.1, 0.0005)
+    assert not pace.is_enough()
 
 
 @pytest.mark.parametrize("asked", [None, 0.01], ids=["with its own backoff", "asking for time"])

@@ -27,6 +27,7 @@ MODULES = [
     "_encoding",
     "_refining",
     "_delivery.outcomes",
+    "_delivery.pace",
     "_delivery.room",
     "_delivery.spooling",
     "_symlinks",

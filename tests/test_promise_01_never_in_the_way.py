@@ -72,6 +72,7 @@ BESIDE_THE_WAY = {
             "_delivery.dispatch",
             "_encoding",
             "_delivery.outcomes",
+            "_delivery.pace",
             "_delivery.room",
             "_signals",
             "_delivery.spooling",

@@ -9,6 +9,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass, field
 
 from promptlayer_patch._delivery.circuit import Circuit
+from promptlayer_patch._delivery.pace import Pace
 from promptlayer_patch._delivery.parcels import Counts, NotYet, wait_before
 from promptlayer_patch._delivery.spooling import Spooling
 from promptlayer_patch._guard import quietly
@@ -22,6 +23,10 @@ class State:
     """What the senders share, under one lock that may be entered again by a signal handler."""
 
     changed: threading.Condition = field(default_factory=lambda: threading.Condition(threading.RLock()))
+    """There may be something to do for a sender."""
+    settled: threading.Condition = field(init=False)
+    """Of the same lock: something is done, for those who wait for that."""
+    pace: Pace = field(default_factory=Pace)
     news: int = 0
     """Counts what happened, so that nothing is missed between looking and waiting."""
     circuit: Circuit = field(default_factory=Circuit)
@@ -29,12 +34,17 @@ class State:
     """By `time.monotonic()`: what there is waits, since more is on its way."""
     threads: int = 0
     idle: int = 0
+    watchers: int = 0
+    """How many of the idle ones are only there in case that those who are under way get stuck."""
     under_way: dict[int, Item] = field(default_factory=dict)
     ending: bool = False
     closed: bool = False
     hopeless: bool = False
     """While the process ends: what was tried since has failed."""
     counts: Counts = field(default_factory=Counts)
+
+    def __post_init__(self) -> None:
+        self.settled = threading.Condition(self.changed._lock)  # type: ignore[attr-defined]
 
     def pause_s(self) -> float | None:
         """0 if something may be sent now, else the seconds until then; `None` if nobody can say."""
@@ -73,7 +83,9 @@ def book(
         for item in items:
             state.under_way.pop(id(item), None)
         state.news += 1
-        state.changed.notify_all()
+        state.settled.notify_all()
+        if was_out or not all(isinstance(delivery, Delivered) for delivery in deliveries):
+            state.changed.notify_all()  # else who has delivered them looks for what there is to do now
 
 
 def _told(state: State, spooling: Spooling, told: Sequence[tuple[Item, Delivered]]) -> bool:

@@ -86,7 +86,7 @@ class Courier:
             state.circuit.try_now()
         self._begin_to_deliver(deadline)
         with state.changed:
-            state.changed.wait_for(
+            state.settled.wait_for(
                 lambda: not self._busy() or state.circuit.refusal is not None,
                 min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX),
             )
@@ -106,13 +106,13 @@ class Courier:
         if not state.circuit.is_open and timeout_s > 0:
             self._begin_to_deliver(deadline)
             with state.changed:
-                state.changed.wait_for(
+                state.settled.wait_for(
                     lambda: not self._busy() or state.hopeless or state.circuit.is_open,
                     min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX),
                 )
         with state.changed:
             # What is under way may be answered in this moment; if nobody noted that, it would be sent again.
-            state.changed.wait_for(
+            state.settled.wait_for(
                 lambda: not state.under_way, min(max(0.0, deadline - time.monotonic()), _LAST_ANSWERS_S)
             )
             given_up = self._spooling.give_up()
@@ -128,7 +128,7 @@ class Courier:
             state.changed.notify_all()
             if not state.threads:
                 self._spooling.close()
-            state.changed.wait_for(lambda: not state.threads, min(timeout_s, threading.TIMEOUT_MAX))
+            state.settled.wait_for(lambda: not state.threads, min(timeout_s, threading.TIMEOUT_MAX))
         self._spooling.outcomes.settle_all(Rejected(LEFT))
 
     def counts(self) -> tuple[Counts, int]:
@@ -176,7 +176,7 @@ class Courier:
             if state.closed and state.threads == 1:
                 quietly("closing the outbox", self._spooling.close)
             state.threads -= 1
-            state.changed.notify_all()
+            state.settled.notify_all()
 
     def _send_next(self, state: State, lane: Lane) -> bool:
         """Wait for an item and deliver it; false when the courier is closed."""
@@ -185,8 +185,12 @@ class Courier:
             if state.closed:
                 return False
             news, pause_s = state.news, state.pause_s()
-            if pause_s == 0.0:
+            watches = pause_s == 0.0 and bool(state.under_way) and state.pace.is_enough()
+            if pause_s == 0.0 and not watches:
                 state.circuit.chooses()
+        if watches:
+            self._watch(state, news)
+            return True
         if pause_s == 0.0:
             items = self._chosen(state, lane)
             if items:
@@ -204,7 +208,7 @@ class Courier:
         with state.changed:
             state.circuit.sends(item.key if item is not None else None)
             state.under_way.update((id(one), one) for one in items)
-        if items and self._spooling.has_more():
+        if items and not (state.watchers and state.pace.is_enough()) and self._spooling.has_more():
             self._call_another(state)
         return items
 
@@ -218,6 +222,15 @@ class Courier:
         except Exception as fault:  # the item itself is taken already, and must go
             report("looking for what goes along", fault)
             return []
+
+    def _watch(self, state: State, news: int) -> None:
+        """Be there in case that those who are under way get stuck."""
+        with state.changed:
+            state.watchers += 1
+            try:
+                self._wait(state, news, state.pace.look_again_s)
+            finally:
+                state.watchers -= 1
 
     def _wait(self, state: State, news: int, pause_s: float | None) -> None:
         with state.changed:
@@ -266,7 +279,7 @@ class Courier:
         lane.close()
 
     def _deliver(self, state: State, lane: Lane, items: Sequence[Item]) -> None:
-        began_at_the_end = state.ending
+        began_at_the_end, began, worked = state.ending, time.monotonic(), time.thread_time()
         deliveries: list[Delivery] = [TryLater(reason="a fault of promptlayer_patch")] * len(items)
         try:
             if items[0].unreadable is not None:  # which nothing goes along with
@@ -275,6 +288,8 @@ class Courier:
                 deliveries = lane.export([_load_of(item) for item in items])
             log_troubles(deliveries)
         finally:
+            took_s, worked_s = time.monotonic() - began, time.thread_time() - worked
+            quietly("taking the pace", state.pace.answered, took_s, worked_s)
             book(state, self._spooling, items, deliveries, began_at_the_end)
 
     def _in_forked_child(self) -> None:

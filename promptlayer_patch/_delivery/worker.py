@@ -61,7 +61,7 @@ class Worker:
         batch: int = _BATCH,
         rests: Callable[[], object] = lambda: None,
     ) -> None:
-        """`linger_s` is how long a record waits for company, `pause_s` how long if there has just been a batch.
+        """`linger_s` is how long a record waits for company, `pause_s` how long just after a batch.
 
         `batch` is how many go together, and `rests` is called when there is nothing left to do.
         """
