@@ -199,6 +199,7 @@ INSTALLING = (
     "_delivery.pipeline._opener*",
     "_delivery.pipeline._way",
     "_streams.tell_all",
+    "_delivery.rhythm.Rhythm.__init__",
     "_delivery.turn.Turn.__init__",
     "_delivery.worker.Worker.__init__",
     "_delivery.worker.Worker._begin_with",

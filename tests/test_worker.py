@@ -25,6 +25,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from promptlayer_patch import Receipt, Record, Stats
 from promptlayer_patch._delivery.lane import Lane
 from promptlayer_patch._delivery.parcels import wait_before
+from promptlayer_patch._delivery.rhythm import Rhythm
 from promptlayer_patch._delivery.turn import Turn
 from promptlayer_patch._delivery.worker import Worker
 from promptlayer_patch._guard import forget_reports
@@ -166,7 +167,7 @@ def test_what_waits_is_taken_in_batches(desks: Desks) -> None:
 @pytest.mark.parametrize("hurry", ["flush", "close", "urge", "request_id"])
 def test_a_record_waits_for_company_unless_somebody_is_in_a_hurry(desks: Desks, hurry: str) -> None:
     """With an hour of patience nothing goes out by itself, so what does was hurried."""
-    desk = desks(linger_s=AN_HOUR_S)
+    desk = desks(rhythm=(AN_HOUR_S, AN_HOUR_S))
     (receipt,) = desk.put()
     assert desk.stats.queued == 1
     match hurry:
@@ -210,6 +211,17 @@ def test_who_stands_aside_goes_on_when_the_worker_has_had_its_turn() -> None:
         turn.ends()
         wait(aside, PATIENCE_S)
     assert not turn._bystanders
+
+
+def test_a_crowd_waits_longer_than_a_record_alone() -> None:
+    rhythm = Rhythm(0.004, 1000.0)
+    rhythm.begins(7.0)
+    assert rhythm.next_at == 7.004
+    for count, crowded in ((3, False), (4, True), (500_000, True), (499_999, False), (3, False)):
+        rhythm.took(count)
+        rhythm.delivered()
+        assert rhythm.is_crowded is crowded
+        assert (rhythm.next_at > time.monotonic() + 500.0) is crowded
 
 
 def test_the_worker_waits_in_vain_but_once() -> None:

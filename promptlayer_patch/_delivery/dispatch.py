@@ -19,10 +19,8 @@ from promptlayer_patch.records import Delivered, Delivery, Outcome
 if TYPE_CHECKING:
     from promptlayer_patch.exporters import Exporter
 
-_COMMIT_LINGER_S, _COMMIT_PAUSE_S = 0.004, 0.05
-"""How long a finished call waits for company before it is committed: what a `kill -9` may cost."""
-_CROWD = 8
-"""So many calls in one commit end faster than they can be delivered, one by one."""
+_COMMITS_AFTER_S = 0.004, 0.025
+"""How long a finished call waits to be committed, alone and in a crowd: what a `kill -9` may cost."""
 _COMMIT_TIMEOUT_S = 1.0
 """How long the end of the process may wait for the last commit, whatever else it may not wait for."""
 
@@ -45,15 +43,13 @@ class Dispatch:
         self._spooling = spooling
         self._place = place
         self._courier = Courier(spooling, open_exporter, connections)
-        self._into_outbox = _IntoOutbox(spooling)
         self._urged = False
         self._worker = Worker(
-            self._into_outbox,
+            _IntoOutbox(spooling),
             decode,
             max_records=max_records,
             max_bytes=max_bytes,
-            linger_s=_COMMIT_LINGER_S,
-            pause_s=_COMMIT_PAUSE_S,
+            rhythm=_COMMITS_AFTER_S,
             rests=self._rested,
         )
 
@@ -139,7 +135,7 @@ class Dispatch:
     def _deliver_soon(self) -> None:
         # Every sender needs the interpreter a dozen times for each record. A loop of calls that never wait
         # would pay for that, and leave the senders hardly any of it.
-        if self._into_outbox.latest >= _CROWD and not self._urged:
+        if self._worker.rhythm.is_crowded and not self._urged:
             self._courier.hold_back()
         else:
             self._courier.nudge()
@@ -154,11 +150,8 @@ class _IntoOutbox:
 
     def __init__(self, spooling: Spooling) -> None:
         self._spooling = spooling
-        self.latest = 0
-        """How many were put together last."""
 
     def export(self, loads: Sequence[Load]) -> list[Delivery]:
-        self.latest = len(loads)
         return self._spooling.put(loads)
 
     def close(self) -> None:

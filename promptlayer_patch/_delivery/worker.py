@@ -17,16 +17,15 @@ from typing import Protocol
 from promptlayer_patch._call import FORKED
 from promptlayer_patch._delivery.backlog import Backlog
 from promptlayer_patch._delivery.parcels import Cargo, Load, Parcel, Stats, log_troubles, requests_first
+from promptlayer_patch._delivery.rhythm import Rhythm
 from promptlayer_patch._delivery.turn import Turn
 from promptlayer_patch._delivery.waits import Wait
 from promptlayer_patch._guard import log, quietly, report, warn_once
 from promptlayer_patch.records import Delivery, Outcome, Rejected, TryLater
 
 _BATCH = 256
-_LINGER_S = 0.05
-"""How long a record may wait for company; less when somebody waits for its id."""
-_PAUSE_S = 0.1
-"""Between batches: what a batch takes, and waking up for it, is the less for each call the more there are."""
+_LINGER_S, _PAUSE_S = 0.05, 0.1
+"""How long a record may wait for company, alone and in a crowd; less when somebody waits for its id."""
 _ENDED = "the process ended before it was delivered"
 
 
@@ -56,19 +55,17 @@ class Worker:
         *,
         max_records: int,
         max_bytes: int,
-        linger_s: float = _LINGER_S,
-        pause_s: float = _PAUSE_S,
+        rhythm: tuple[float, float] = (_LINGER_S, _PAUSE_S),
         batch: int = _BATCH,
         rests: Callable[[], object] = lambda: None,
     ) -> None:
-        """`linger_s` is how long a record waits for company, `pause_s` how long just after a batch.
+        """`rhythm` is how many seconds a record waits for company, alone and in a crowd.
 
         `batch` is how many go together, and `rests` is called when there is nothing left to do.
         """
         self._lane = lane
         self._batch = batch
-        self._linger_s = linger_s
-        self._pause_s = pause_s
+        self._lingers = rhythm
         self._rests = rests
         self._decode = decode
         self._begin_with(Backlog(max_records, max_bytes))
@@ -88,7 +85,7 @@ class Worker:
         self._turn = Turn()
         self._idle = True
         self._urgent = False
-        self._next_batch_at = 0.0
+        self.rhythm = Rhythm(*self._lingers)
         self._gave_up = False
         self._waits: list[Wait] = []
         self._delivering_here: set[int] = set()
@@ -114,7 +111,7 @@ class Worker:
                 now = time.monotonic()
                 if self._idle:
                     self._idle, ring = False, True
-                    self._next_batch_at = now + self._linger_s
+                    self.rhythm.begins(now)
                     self._turn.wanted(now)
         if ring:
             self._wake(may_start)
@@ -259,13 +256,15 @@ class Worker:
         self._turn.works()
         try:
             last_try = self._ending  # what is answered to a question from before is asked once more
-            for part in requests_first(self._backlog.take(self._batch)):
+            batch = self._backlog.take(self._batch)
+            self.rhythm.took(len(batch))
+            for part in requests_first(batch):
                 self._settle(part, self._export(part), last_try)
         except BaseException as fault:  # nobody but us runs here, and somebody may wait for this thread
             report("delivering", fault)
             self._lane.close()
             self._backlog.put_off()
-        self._next_batch_at = time.monotonic() + self._pause_s
+        self.rhythm.delivered()
         self._turn.ends()
 
     def _wait(self) -> bool:
@@ -279,14 +278,14 @@ class Worker:
                 now = time.monotonic()
                 self._backlog.call_back(everything=self._ending)
                 if queued := self._backlog.queued():
-                    if queued >= self._batch or self._urgent or self._ending or now >= self._next_batch_at:
+                    if queued >= self._batch or self._urgent or self._ending or now >= self.rhythm.next_at:
                         return True
                 elif self._closing:
                     return False
-                elif self._urgent or now >= self._next_batch_at:
+                elif self._urgent or now >= self.rhythm.next_at:
                     self._idle = True
                     self._urgent = False
-                moments = [None if self._idle else self._next_batch_at, self._backlog.next_due()]
+                moments = [None if self._idle else self.rhythm.next_at, self._backlog.next_due()]
                 moment = min((at for at in moments if at is not None), default=None)
                 self._turn.wanted(moment)
             if self._idle:
