@@ -94,7 +94,7 @@ class Worker:
     def put(self, cargo: Cargo, settle: Callable[[Outcome], None], *, may_start: bool) -> None:
         """Queue a finished call or an annotation; `settle` is told its outcome.
 
-        Drops it when the queue is full. Waits for nothing but a worker that the caller has kept out, see `turn`.
+        Drops it when the queue is full. Waits for nothing but a worker that was kept out, see `turn`.
 
         With `may_start` false no thread is started: a garbage collection may run while the interpreter
         holds the lock that starting a thread needs.
