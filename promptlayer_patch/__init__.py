@@ -14,8 +14,8 @@ if TYPE_CHECKING:
     from typing import Any
 
     from promptlayer_patch import group, templates, testing, track
+    from promptlayer_patch._capture.receipts import receipt_of
     from promptlayer_patch._delivery.parcels import Stats
-    from promptlayer_patch._receipts import receipt_of
     from promptlayer_patch._scope import scope, suppress
     from promptlayer_patch.records import Ending, Failure, Receipt, Record
     from promptlayer_patch.server.serving import serve
@@ -49,7 +49,7 @@ _DEFINED_IN = {
     "Receipt": "records",
     "Record": "records",
     "Stats": "_delivery.parcels",
-    "receipt_of": "_receipts",
+    "receipt_of": "_capture.receipts",
     "scope": "_scope",
     "suppress": "_scope",
 }

@@ -12,7 +12,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptlayer_patch._bodies import Bodies
-from promptlayer_patch._call import Call, header, is_text
+from promptlayer_patch._capture.call import Call, header, is_text
 from promptlayer_patch._folding import Folded, fold_stream, parse_events
 from promptlayer_patch._parsing import parsed
 from promptlayer_patch._vectors import as_floats

@@ -18,7 +18,7 @@ from promptlayer_patch.exporters.memory import MemoryExporter
 from promptlayer_patch.records import Delivered, Delivery, Record
 
 if TYPE_CHECKING:
-    from promptlayer_patch._call import Call
+    from promptlayer_patch._capture.call import Call
     from promptlayer_patch._delivery.parcels import FinishedCall
     from promptlayer_patch._options import Destination, Options
     from promptlayer_patch.annotations import Annotation, Content

@@ -9,12 +9,12 @@ from typing import TYPE_CHECKING
 from promptlayer_patch import _scope
 from promptlayer_patch._delivery.parcels import FinishedCall
 from promptlayer_patch._guard import quietly
+from promptlayer_patch._refining.shortening import content_size
 from promptlayer_patch._sampling import takes
-from promptlayer_patch._shortening import content_size
 from promptlayer_patch.records import Ending, Receipt, Record, Rejected
 
 if TYPE_CHECKING:
-    from promptlayer_patch._call import Call
+    from promptlayer_patch._capture.call import Call
     from promptlayer_patch._delivery.pipeline import Pipeline
     from promptlayer_patch._installation import Installation
 

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any, TypeAlias
 
-    from promptlayer_patch._redaction import Rule
+    from promptlayer_patch._refining.redaction import Rule
     from promptlayer_patch._sampling import Sampler
     from promptlayer_patch.exporters import Exporter
 
@@ -237,7 +237,7 @@ def _rules(redact: object) -> tuple[Rule, ...]:
     asked = _listed(argument) if redact is None else redact
     if asked == []:
         return ()
-    from promptlayer_patch._redaction import rules_of
+    from promptlayer_patch._refining.redaction import rules_of
 
     return rules_of(argument, asked)
 

@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from typing import TypeAlias
 
-    from promptlayer_patch._capture import Capture
+    from promptlayer_patch._capture.capture import Capture
     from promptlayer_patch._delivery.pipeline import Pipeline
     from promptlayer_patch._options import Options
     from promptlayer_patch._patching import Patcher
@@ -155,7 +155,7 @@ class Process:
             before = ended.end(UNINSTALLED)
             quietly("uninstalling", self._stop)
             if self._capture is not None:
-                streams = sys.modules["promptlayer_patch._streams"]
+                streams = sys.modules["promptlayer_patch._capture.streams"]
                 quietly("settling receipts", streams.tell_all, UNINSTALLED)
         if before is not None:
             quietly("closing", before.close)
@@ -180,7 +180,7 @@ class Process:
     def _openai_arrives(self) -> None:
         """Load what is needed to patch openai; not before somebody imports it."""
         from promptlayer_patch import _decoding, _refining  # noqa: F401  no thread of ours should have to
-        from promptlayer_patch._capture import Capture
+        from promptlayer_patch._capture.capture import Capture
         from promptlayer_patch._patching import Patcher, Routes
         from promptlayer_patch._signals import Terminations
         from promptlayer_patch.instrumentation.openai import OPENAI
@@ -227,7 +227,7 @@ class Process:
     def _end(self) -> None:
         """End the streams that are still open and deliver what can be."""
         self._is_ending = True
-        streams = sys.modules.get("promptlayer_patch._streams")
+        streams = sys.modules.get("promptlayer_patch._capture.streams")
         if streams is not None:
             quietly("ending streams", streams.abandon_all)
         pipeline = self.pipeline
@@ -259,7 +259,7 @@ def submit(record: Record, receipt: Receipt) -> None:
         prepare()
         process.submit(record, receipt)
     except Exception as fault:
-        from promptlayer_patch._call import LOST
+        from promptlayer_patch._capture.call import LOST
 
         report("taking a record", fault)
         receipt.settle(LOST)

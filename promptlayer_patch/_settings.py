@@ -10,7 +10,7 @@ from promptlayer_patch._options import DEFAULT_BASE_URL, read_options
 
 if TYPE_CHECKING:
     from promptlayer_patch._options import Destination
-    from promptlayer_patch._redaction import Rule
+    from promptlayer_patch._refining.redaction import Rule
     from promptlayer_patch._sampling import Sampler
 
 

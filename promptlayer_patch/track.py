@@ -30,7 +30,7 @@ from promptlayer_patch._annotating import (
     checked_update,
     linked,
 )
-from promptlayer_patch._receipts import receipt_of
+from promptlayer_patch._capture.receipts import receipt_of
 from promptlayer_patch._scope import scope
 from promptlayer_patch.errors import InvalidArgument
 from promptlayer_patch.records import Receipt

@@ -15,8 +15,8 @@ from promptlayer_patch._blueprint import (
     input_of,
     output_of,
 )
-from promptlayer_patch._media import with_digests
-from promptlayer_patch._shortening import shortened
+from promptlayer_patch._refining.media import with_digests
+from promptlayer_patch._refining.shortening import shortened
 from promptlayer_patch.records import Record
 
 QUESTION = {"role": "user", "content": "What is the capital of Japan?"}

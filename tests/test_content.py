@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptlayer_patch._content import without_content
-from promptlayer_patch._redaction import rules_of
-from promptlayer_patch._refining import refined
+from promptlayer_patch._refining.content import without_content
+from promptlayer_patch._refining.redaction import rules_of
+from promptlayer_patch._refining.refining import refined
 from promptlayer_patch._settings import Settings
 from promptlayer_patch.records import Ending, Failure, Record
 

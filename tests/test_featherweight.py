@@ -170,7 +170,7 @@ def test_what_is_asked_for_without_openai_loads_what_it_needs() -> None:
     promptlayer_patch.track.score(1, 100)
     print("promptlayer_patch._delivery.pipeline" in sys.modules, promptlayer_patch.flush())
     print(promptlayer_patch.stats() == promptlayer_patch.Stats(recorded=1, delivered=1, annotations=1))
-    print("promptlayer_patch._capture" in sys.modules, "openai" in sys.modules)
+    print("promptlayer_patch._capture.capture" in sys.modules, "openai" in sys.modules)
     """
     assert printed(installing("to='memory:'", then=then), "-") == [
         "True False",
@@ -361,7 +361,9 @@ def test_a_stubbed_openai_is_left_alone(stub: str) -> None:
     assert printed(source, "-") == ["1"]
 
 
-@pytest.mark.parametrize("missing", ["wrapt", "promptlayer_patch._capture", "promptlayer_patch._patching"])
+@pytest.mark.parametrize(
+    "missing", ["wrapt", "promptlayer_patch._capture.capture", "promptlayer_patch._patching"]
+)
 def test_a_fault_of_ours_does_not_break_the_import_of_openai(missing: str) -> None:
     """An exception in our hook is told in the log; the import and the calls go on, at first without us."""
     then = f"""

@@ -28,7 +28,7 @@ from langchain_openai import AzureChatOpenAI, AzureOpenAI, ChatOpenAI, OpenAI
 from pydantic import BaseModel
 
 import promptlayer_patch
-from promptlayer_patch import _call_options
+from promptlayer_patch._capture import call_options
 from promptlayer_patch.exporters.memory import MemoryExporter
 from promptlayer_patch.langchain import (
     PromptLayerAzureChatOpenAI,
@@ -900,7 +900,7 @@ def test_a_stream_that_breaks_raises_as_that_of_the_class_it_extends(
 def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
     """What is waited for without end is waited for a moment."""
     monkeypatch.setattr(_requests, "ID_TIMEOUT_S", 0.05)
-    assert _call_options.ID_TIMEOUT_S == 5.0
+    assert call_options.ID_TIMEOUT_S == 5.0
 
 
 @pytest.mark.usefixtures("impatient")

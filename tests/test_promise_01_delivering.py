@@ -25,7 +25,7 @@ MODULES = [
     "_delivery.courier",
     "_delivery.dispatch",
     "_encoding",
-    "_refining",
+    "_refining.refining",
     "_delivery.outcomes",
     "_delivery.pace",
     "_delivery.room",

@@ -23,9 +23,10 @@ import openai
 import pytest
 
 import promptlayer_patch
-from promptlayer_patch import _call_options, _delivery
+from promptlayer_patch import _capture, _delivery, _refining
 from promptlayer_patch._arrival import Arrival
-from promptlayer_patch._capture import Capture
+from promptlayer_patch._capture import call_options
+from promptlayer_patch._capture.capture import Capture
 from promptlayer_patch._patching import Instrumentation, Patcher, PatchPoint, Routes
 from promptlayer_patch._settings import Settings
 from promptlayer_patch.exporters.memory import MemoryExporter
@@ -81,13 +82,13 @@ BESIDE_THE_WAY = {
     ),
     **dict.fromkeys(
         (
-            "_content",
-            "_media",
-            "_redaction",
-            "_rewriting",
-            "_screening",
-            "_secrets",
-            "_shortening",
+            "_refining.content",
+            "_refining.media",
+            "_refining.redaction",
+            "_refining.rewriting",
+            "_refining.screening",
+            "_refining.secrets",
+            "_refining.shortening",
             "_vectors",
         ),
         "on the worker's thread, beneath `_refining.refined`, which is made to fail",
@@ -97,7 +98,11 @@ MODULES = sorted(
     name
     for name in (
         *(module.name for module in pkgutil.iter_modules(promptlayer_patch.__path__) if not module.ispkg),
-        *(f"_delivery.{module.name}" for module in pkgutil.iter_modules(_delivery.__path__)),
+        *(
+            f"{room.__name__.rpartition('.')[2]}.{module.name}"
+            for room in (_capture, _delivery, _refining)
+            for module in pkgutil.iter_modules(room.__path__)
+        ),
     )
     if name not in BESIDE_THE_WAY
 )
@@ -106,35 +111,35 @@ PLACES = places(MODULES)
 # By what they are left out, as patterns.
 SHELLS = {
     "the wrapper itself: it makes the library's call and hands over what comes of it": (
-        "_capture.Capture._around.<locals>.wrapper",
-        "_capture.Capture.around_call.<locals>.wrapper",
-        "_capture.Capture._call",
-        "_capture.Capture._announce",
-        "_capture.Capture.around_request",
-        "_capture.Capture.around_attempt",
-        "_capture.Capture.around_response",
-        "_following.follow",
-        "_following._follow_async",
-        "_following.accompany",
-        "_following._accompany_async",
-        "_call_options._InScope.__call__",
-        "_call_options._in_scope",
-        "_call_options._async_with_id",
-        "_call_options._without_id",
-        "_call_options._leave",
-        "_unawaited.standing_for",
+        "_capture.capture.Capture._around.<locals>.wrapper",
+        "_capture.capture.Capture.around_call.<locals>.wrapper",
+        "_capture.capture.Capture._call",
+        "_capture.capture.Capture._announce",
+        "_capture.capture.Capture.around_request",
+        "_capture.capture.Capture.around_attempt",
+        "_capture.capture.Capture.around_response",
+        "_capture.following.follow",
+        "_capture.following._follow_async",
+        "_capture.following.accompany",
+        "_capture.following._accompany_async",
+        "_capture.call_options._InScope.__call__",
+        "_capture.call_options._in_scope",
+        "_capture.call_options._async_with_id",
+        "_capture.call_options._without_id",
+        "_capture.call_options._leave",
+        "_capture.unawaited.standing_for",
         "_patching._stepping_over.<locals>.stepping_over",
         "_patching._CreateType.__call__",
-        "_streams._tee",
-        "_streams._async_tee",
-        "_streams._Watched.*",
+        "_capture.streams._tee",
+        "_capture.streams._async_tee",
+        "_capture.streams._Watched.*",
     ),
     "called by the garbage collector; each holds nothing but a guarded step": (
-        "_call.Call.__del__",
-        "_streams.Watch.__del__",
-        "_unawaited.Unawaited.__del__",
-        "_call_options._InScope.__del__",
-        "_receipts.remember.<locals>.<lambda>",
+        "_capture.call.Call.__del__",
+        "_capture.streams.Watch.__del__",
+        "_capture.unawaited.Unawaited.__del__",
+        "_capture.call_options._InScope.__del__",
+        "_capture.receipts.remember.<locals>.<lambda>",
     ),
     "the bottom of a thread or of an event loop; each holds nothing but guarded steps": (
         "_delivery.worker.Worker._run",
@@ -144,7 +149,7 @@ SHELLS = {
         "_guard.report",
         "_guard.quietly",
         "_guard.warn_once",
-        "_call_options.explain_none",
+        "_capture.call_options.explain_none",
     ),
     "asked by who delivers to PromptLayer: tests/test_promise_01_delivering.py": (
         "_delivery.lane.Lane.batch*",
@@ -162,7 +167,7 @@ SHELLS = {
         "_install.stats",
         "_process.current_settings",
         "_process.Process.settings",
-        "_receipts.receipt_of",
+        "_capture.receipts.receipt_of",
         "_scope.suppress",
         "_scope.scope.__init__",
         "_scope.scope.__enter__",
@@ -174,8 +179,8 @@ INSTALLING = (
     "_arrival.Arrival.forget",
     "_delivery.backlog.Backlog.__init__",
     "_delivery.backlog.Backlog.give_up",
-    "_capture.Capture.switch_o*",
-    "_opening.Opening.prepare",
+    "_capture.capture.Capture.switch_o*",
+    "_capture.opening.Opening.prepare",
     "_guard.forget_reports",
     "_installation.Installation.settings",
     "_process.Process._open",
@@ -198,7 +203,7 @@ INSTALLING = (
     "_delivery.pipeline._Decode.__init__",
     "_delivery.pipeline._opener*",
     "_delivery.pipeline._way",
-    "_streams.tell_all",
+    "_capture.streams.tell_all",
     "_delivery.rhythm.Rhythm.__init__",
     "_delivery.turn.Turn.__init__",
     "_delivery.worker.Worker.__init__",
@@ -211,10 +216,10 @@ INSTALLING = (
 
 IMPORTING = (
     "_arrival.is_unfinished",
-    "_capture.Capture._around",
-    "_capture.Capture.around_call",
-    "_capture.Capture.around_helper",
-    "_capture.Capture.tapped",
+    "_capture.capture.Capture._around",
+    "_capture.capture.Capture.around_call",
+    "_capture.capture.Capture.around_helper",
+    "_capture.capture.Capture.tapped",
     "_patching.Instrumentation.*",
     "_patching.PatchPoint.*",
     "_patching.Patcher._apply*",
@@ -231,7 +236,7 @@ NOT_REACHED = {
     "in a program that `promptlayer-patch run` has started: tests/test_command_run.py": ("*.is_undecided",),
     "where the queue is full: tests/test_what_is_kept.py": (
         "_delivery.backlog.Backlog._fits_when_lightened",
-        "_call.Call.lighten*",
+        "_capture.call.Call.lighten*",
         "_delivery.parcels.PendingAnnotation.lighten",
     ),
     "in a loop that never waits: tests/test_worker.py": ("_delivery.turn.Turn.stand_aside",),
@@ -256,8 +261,8 @@ NOT_REACHED = {
     "where nobody says where records go: tests/test_featherweight.py": ("_guard.warn",),
     "after uninstall(): tests/test_worker.py": ("_delivery.backlog.Backlog.refuse",),
     "with clients and tools of other makers: tests/test_promise_06_one_call_one_record.py": (
-        "_capture.Capture._asks_like",
-        "_capture._passed",
+        "_capture.capture.Capture._asks_like",
+        "_capture.capture._passed",
     ),
     "looks at what is installed": ("_process.Process.pipeline", "_process.Process._settings"),
     "in tests of users only: tests/test_testing.py": (
@@ -273,8 +278,8 @@ NOT_REACHED = {
         "_guard.__getattr__",
         "_arrival.Settling.*",
         "_patching.Patcher.apply.<locals>.<lambda>",
-        "_capture.Capture.__init__",
-        "_opening.Opening.__init__",
+        "_capture.capture.Capture.__init__",
+        "_capture.opening.Opening.__init__",
         "_process.Process.__init__",
         "_process.Process._openai_arrives",
         "_patching.Patcher.__init__",
@@ -284,7 +289,7 @@ NOT_REACHED = {
     ),
     "after a fork": (
         "*fork*",
-        "_streams.leave_to_parent",
+        "_capture.streams.leave_to_parent",
         "_imports.*",
         "_delivery.backlog.Backlog.anew",
         "_delivery.backlog.Backlog.everything",
@@ -295,7 +300,7 @@ NOT_REACHED = {
         "_process.Process._end",
         "_exits.*",
         "_process.Process._at_exit_of_python",
-        "_streams.abandon_all",
+        "_capture.streams.abandon_all",
         "_delivery.pipeline.Pipeline.end",
         "_delivery.pipeline.Pipeline.is_entered",
         "_process.Process._is_entered",
@@ -303,8 +308,8 @@ NOT_REACHED = {
         "_delivery.worker.Worker._deliver_here",
     ),
     "with an openai whose names have moved: tests/test_without_the_tap.py": (
-        "_call.Call.untapped",
-        "_keeping.keep_result",
+        "_capture.call.Call.untapped",
+        "_capture.keeping.keep_result",
         "_decoding._dumped",
     ),
     "several destinations, on the worker's thread: see the exporters below": (
@@ -343,7 +348,7 @@ NOT_REACHED = {
         "_process.Process.submit",
         "_delivery.parcels.FinishedCall.*",
     ),
-    "stands for a sink until there is one": ("_opening.to_nobody",),
+    "stands for a sink until there is one": ("_capture.opening.to_nobody",),
     "looks at what a fault was; the guard calls it": ("_guard._place",),
 }
 
@@ -361,7 +366,9 @@ IN_A_CALL = [
     for name in PLACES
     if not matches(name, (*all_of(SHELLS), *all_of(NOT_REACHED), *INSTALLING, *IMPORTING))
 ]
-SINCE_OPENAI_2 = {"_closing._passes_through": "before that, no stream closes its response in a `finally`"}
+SINCE_OPENAI_2 = {
+    "_capture.closing._passes_through": "before that, no stream closes its response in a `finally`"
+}
 
 
 class Odd(Exception):
@@ -409,7 +416,7 @@ def _quick_collections() -> Iterator[None]:
 @pytest.fixture(autouse=True)
 def _short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody waits long for an id that a fault keeps from coming."""
-    monkeypatch.setattr(_call_options, "ID_TIMEOUT_S", 0.01)
+    monkeypatch.setattr(call_options, "ID_TIMEOUT_S", 0.01)
 
 
 @pytest.fixture(scope="module")
@@ -475,15 +482,15 @@ def test_a_function_that_fails_is_not_noticed(
 @pytest.mark.parametrize(
     "name",
     [
-        "_call.Call.claim",
-        "_call.Call.fail",
-        "_call.Call.finish",
-        "_call.Call.keep",
-        "_following._returned",
+        "_capture.call.Call.claim",
+        "_capture.call.Call.fail",
+        "_capture.call.Call.finish",
+        "_capture.call.Call.keep",
+        "_capture.following._returned",
         "_intake.put",
         "_delivery.pipeline.Pipeline.put",
-        "_streams.Watch.__init__",
-        "_streams.Watch.end",
+        "_capture.streams.Watch.__init__",
+        "_capture.streams.Watch.end",
         "_delivery.worker.Worker.put",
         "_delivery.worker.Worker._start",
     ],
@@ -660,7 +667,7 @@ ALONE = """
 import sys
 from tests.support.faults import failing, places
 import promptlayer_patch
-from promptlayer_patch import _streams
+from promptlayer_patch._capture import streams
 
 def fail():
     print("failed")
@@ -685,7 +692,7 @@ def test_openai_itself_can_be_imported(name: str) -> None:
 @pytest.mark.parametrize(
     "name",
     [
-        "_streams.abandon_all",
+        "_capture.streams.abandon_all",
         "_delivery.pipeline.Pipeline.end",
         "_delivery.pipeline._all_in_time",
         "_delivery.worker.Worker.end",
@@ -849,7 +856,13 @@ def test_what_we_are_built_on_may_break(
 
 
 @pytest.mark.parametrize(
-    "name", ["_call.Call.__init__", "_call.Call.keep", "_streams.Watch.keeper", "_call.Call.fail"]
+    "name",
+    [
+        "_capture.call.Call.__init__",
+        "_capture.call.Call.keep",
+        "_capture.streams.Watch.keeper",
+        "_capture.call.Call.fail",
+    ],
 )
 def test_a_log_handler_that_raises_is_not_noticed(name: str, bare: dict[Run, Outcome]) -> None:
     handler = logging.Handler()
@@ -890,7 +903,7 @@ def test_a_fault_is_logged_once_at_warning_and_then_quietly(bare: dict[Run, Outc
     """So that nobody has to switch us off to be able to read their log."""
     run = ("plain_call", False)
     install()
-    with our_log() as log, failing(PLACES["_call.Call.keep"], Failing()):
+    with our_log() as log, failing(PLACES["_capture.call.Call.keep"], Failing()):
         for _ in range(3):
             assert observe(run, installed=True).differences(bare[run]) == []
     assert [record.levelname for record in log] == ["WARNING", "DEBUG", "DEBUG"]

@@ -15,8 +15,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptlayer_patch._redaction import redacted, rules_of
-from promptlayer_patch._rewriting import emptied
+from promptlayer_patch._refining.redaction import redacted, rules_of
+from promptlayer_patch._refining.rewriting import emptied
 from promptlayer_patch.errors import InvalidArgument
 from promptlayer_patch.records import Ending, Failure, Record
 

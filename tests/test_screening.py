@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 
 from promptlayer_patch._bodies import Bodies
 from promptlayer_patch._encoding import decoded, encoded
-from promptlayer_patch._media import with_digests
-from promptlayer_patch._screening import is_clean, is_small, longest, suspects
-from promptlayer_patch._secrets import scrubbed_value
-from promptlayer_patch._shortening import content_size
+from promptlayer_patch._refining.media import with_digests
+from promptlayer_patch._refining.screening import is_clean, is_small, longest, suspects
+from promptlayer_patch._refining.secrets import scrubbed_value
+from promptlayer_patch._refining.shortening import content_size
 from promptlayer_patch._vectors import as_floats
 from promptlayer_patch.records import Record
 from tests.test_redaction import SECRETS

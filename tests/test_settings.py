@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 import promptlayer_patch
 from promptlayer_patch import scope
 from promptlayer_patch._options import checked_metadata, checked_tags
-from promptlayer_patch._redaction import rules_of
+from promptlayer_patch._refining.redaction import rules_of
 from promptlayer_patch._settings import Settings, read_settings
 from promptlayer_patch.errors import InvalidArgument, PromptLayerError
 from promptlayer_patch.exporters.memory import MemoryExporter

@@ -14,8 +14,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from promptlayer_patch._media import with_digests
-from promptlayer_patch._shortening import content_size, shortened
+from promptlayer_patch._refining.media import with_digests
+from promptlayer_patch._refining.shortening import content_size, shortened
 from promptlayer_patch.records import Ending, Failure, Record
 
 

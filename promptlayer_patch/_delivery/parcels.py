@@ -12,7 +12,7 @@ from promptlayer_patch.annotations import Annotation, PromptLink
 from promptlayer_patch.records import Delivered, Delivery, Outcome, Receipt, Record, Rejected, TryLater
 
 if TYPE_CHECKING:
-    from promptlayer_patch._call import Call
+    from promptlayer_patch._capture.call import Call
 
 _FIRST_WAIT_S = 0.5
 _LONGEST_WAIT_S = 60.0

@@ -9,7 +9,7 @@ from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING, TypeAlias, TypeVar
 
-from promptlayer_patch._call import FORKED
+from promptlayer_patch._capture.call import FORKED
 from promptlayer_patch._delivery.dispatch import Dispatch
 from promptlayer_patch._delivery.lane import Lane
 from promptlayer_patch._delivery.parcels import Cargo, FinishedCall, Load, PendingAnnotation, Stats
@@ -25,7 +25,7 @@ from promptlayer_patch.exporters import Remote, assigns_ids, create_group, open_
 from promptlayer_patch.records import Delivered, Outcome, Receipt, Rejected, new_record_id
 
 if TYPE_CHECKING:
-    from promptlayer_patch._call import Call
+    from promptlayer_patch._capture.call import Call
     from promptlayer_patch._options import Destination
     from promptlayer_patch.exporters import Exporter
 
@@ -201,7 +201,7 @@ class _Decode:
     def __call__(self, cargo: Cargo) -> Load:
         # Imported by now, together with what captures.
         from promptlayer_patch._decoding import record_of
-        from promptlayer_patch._refining import refined, refined_annotation
+        from promptlayer_patch._refining.refining import refined, refined_annotation
 
         if isinstance(cargo, PendingAnnotation):
             return replace(cargo, annotation=refined_annotation(cargo.annotation, self._settings))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from promptlayer_patch._delivery.parcels import Load, PendingAnnotation
 from promptlayer_patch._outbox.items import PAGE, Item
-from promptlayer_patch._shortening import shortened
+from promptlayer_patch._refining.shortening import shortened
 
 _FILLING = ((0.9, 2 * 1024), (0.75, 32 * 1024))
 """From which part of the room on a record may be how large, the fullest first."""

@@ -8,7 +8,7 @@ import time
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
-from promptlayer_patch._call import FORKED
+from promptlayer_patch._capture.call import FORKED
 from promptlayer_patch._delivery.outcomes import Outcomes
 from promptlayer_patch._delivery.parcels import Dropped, Load
 from promptlayer_patch._delivery.room import Room

@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from queue import Empty, SimpleQueue
 from typing import Protocol
 
-from promptlayer_patch._call import FORKED
+from promptlayer_patch._capture.call import FORKED
 from promptlayer_patch._delivery.backlog import Backlog
 from promptlayer_patch._delivery.parcels import Cargo, Load, Parcel, Stats, log_troubles, requests_first
 from promptlayer_patch._delivery.rhythm import Rhythm

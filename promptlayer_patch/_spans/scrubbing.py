@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from promptlayer_patch._secrets import scrubbed_value
+from promptlayer_patch._refining.secrets import scrubbed_value
 from promptlayer_patch._spans.model import Span
 
 __all__ = ["scrubbed_span"]

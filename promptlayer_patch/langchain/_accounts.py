@@ -12,7 +12,7 @@ from langchain_core.messages import AIMessage, BaseMessage, ChatMessage
 from langchain_core.outputs import ChatGeneration, ChatGenerationChunk, Generation, GenerationChunk, LLMResult
 from pydantic import BaseModel, SecretStr
 
-from promptlayer_patch._call import ending_of, failure_of
+from promptlayer_patch._capture.call import ending_of, failure_of
 from promptlayer_patch.langchain._runs import Run
 from promptlayer_patch.records import Ending, Record
 

@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 
 from promptlayer_patch import _scope
 from promptlayer_patch._asking import asking
-from promptlayer_patch._call_options import ID_TIMEOUT_S, explain_none
+from promptlayer_patch._capture.call_options import ID_TIMEOUT_S, explain_none
 from promptlayer_patch._guard import report
 from promptlayer_patch.records import Receipt
 

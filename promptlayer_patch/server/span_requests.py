@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from promptlayer_patch._bulk import RESPONSE
-from promptlayer_patch._secrets import scrubbed
+from promptlayer_patch._refining.secrets import scrubbed
 from promptlayer_patch._spans.genai import record_id_of, request_of
 from promptlayer_patch._spans.labels import PromptReference
 from promptlayer_patch._spans.model import Span

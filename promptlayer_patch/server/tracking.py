@@ -9,7 +9,7 @@ from pydantic import BaseModel, Field, model_validator
 from starlette.concurrency import run_in_threadpool
 
 from promptlayer_patch._blueprint import blueprint_of
-from promptlayer_patch._secrets import scrubbed
+from promptlayer_patch._refining.secrets import scrubbed
 from promptlayer_patch._wire import record_in
 from promptlayer_patch.annotations import PromptLink, Score
 from promptlayer_patch.records import Ending, Failure, Record, new_record_id

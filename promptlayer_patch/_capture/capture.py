@@ -16,8 +16,8 @@ from types import CoroutineType
 from typing import Any, TypeAlias
 
 from promptlayer_patch import _scope
-from promptlayer_patch._call import CURRENT, Call
-from promptlayer_patch._call_options import (
+from promptlayer_patch._capture.call import CURRENT, Call
+from promptlayer_patch._capture.call_options import (
     NO_OPTIONS,
     OURS,
     CallOptions,
@@ -25,10 +25,10 @@ from promptlayer_patch._call_options import (
     options_in,
     with_id,
 )
-from promptlayer_patch._following import accompany, follow
+from promptlayer_patch._capture.following import accompany, follow
+from promptlayer_patch._capture.keeping import keep
+from promptlayer_patch._capture.opening import Kind, Opening, Routes, Sink, to_nobody
 from promptlayer_patch._guard import report
-from promptlayer_patch._keeping import keep
-from promptlayer_patch._opening import Kind, Opening, Routes, Sink, to_nobody
 from promptlayer_patch._settings import Settings
 from promptlayer_patch.errors import InvalidArgument
 from promptlayer_patch.records import Ending, Receipt

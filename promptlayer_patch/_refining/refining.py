@@ -4,17 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from promptlayer_patch._content import without_content
 from promptlayer_patch._guard import report
-from promptlayer_patch._media import with_digests
-from promptlayer_patch._redaction import redacted
-from promptlayer_patch._rewriting import emptied
-from promptlayer_patch._settings import Settings
-from promptlayer_patch._shortening import shortened
+from promptlayer_patch._refining.content import without_content
+from promptlayer_patch._refining.media import with_digests
+from promptlayer_patch._refining.redaction import redacted
+from promptlayer_patch._refining.rewriting import emptied
+from promptlayer_patch._refining.shortening import shortened
 from promptlayer_patch.annotations import Annotation, MetadataUpdate, PromptLink
 from promptlayer_patch.records import Record
+
+if TYPE_CHECKING:
+    from promptlayer_patch._settings import Settings
 
 
 def refined(record: Record, settings: Settings) -> Record:

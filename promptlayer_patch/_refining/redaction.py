@@ -13,9 +13,18 @@ from enum import Enum
 from typing import Any, TypeAlias
 
 from promptlayer_patch._guard import report
-from promptlayer_patch._rewriting import DEPTH, Walk, emptied, is_same, rewritten, said, under, with_changes
-from promptlayer_patch._screening import suspects
-from promptlayer_patch._secrets import scrubbed
+from promptlayer_patch._refining.rewriting import (
+    DEPTH,
+    Walk,
+    emptied,
+    is_same,
+    rewritten,
+    said,
+    under,
+    with_changes,
+)
+from promptlayer_patch._refining.screening import suspects
+from promptlayer_patch._refining.secrets import scrubbed
 from promptlayer_patch.errors import InvalidArgument
 from promptlayer_patch.records import Failure, Record
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from promptlayer_patch import _streams
-from promptlayer_patch._call import Call
-from promptlayer_patch._call_options import RAW_HEADER
+from promptlayer_patch._capture import streams
+from promptlayer_patch._capture.call import Call
+from promptlayer_patch._capture.call_options import RAW_HEADER
 
 _HELPER_HEADER = "X-Stainless-Helper-Method"
 
@@ -26,7 +26,7 @@ def keep(call: Call, response: Any, kwargs: Mapping[str, Any]) -> None:
     call.keep(response)
     body = getattr(response, "_content", None)
     if body is None or kwargs.get("stream") or _is_read_later(kwargs.get("options")):
-        _streams.watch(response, call)
+        streams.watch(response, call)
     else:
         call.keep_body(body)
 

@@ -6,8 +6,8 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeAlias
 
 from promptlayer_patch import _scope
-from promptlayer_patch._call import CURRENT, Call
-from promptlayer_patch._keeping import named_by_helper
+from promptlayer_patch._capture.call import CURRENT, Call
+from promptlayer_patch._capture.keeping import named_by_helper
 from promptlayer_patch._sampling import Sampler, takes
 from promptlayer_patch._settings import Settings
 from promptlayer_patch.records import Receipt

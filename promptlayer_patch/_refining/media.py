@@ -7,8 +7,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from promptlayer_patch._imports import importing
-from promptlayer_patch._rewriting import BODIES, rewritten
-from promptlayer_patch._screening import longest
+from promptlayer_patch._refining.rewriting import BODIES, rewritten
+from promptlayer_patch._refining.screening import longest
 from promptlayer_patch.records import Record
 
 _DATA_URL = re.compile(r"data:([\w.+-]+/[\w.+-]+(?:;[\w=.+-]+)*?);base64,([A-Za-z0-9+/_-]{16,}={0,2})")

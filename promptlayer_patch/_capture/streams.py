@@ -16,8 +16,14 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from types import FrameType
 from typing import Any
 
-from promptlayer_patch._call import LOST, Call, ending_of, failure_of, is_cancellation, is_text
-from promptlayer_patch._closing import GENERATORS, HTTP_GENERATORS, OWN_ENDINGS, error_at, is_raised_by_client
+from promptlayer_patch._capture.call import LOST, Call, ending_of, failure_of, is_cancellation, is_text
+from promptlayer_patch._capture.closing import (
+    GENERATORS,
+    HTTP_GENERATORS,
+    OWN_ENDINGS,
+    error_at,
+    is_raised_by_client,
+)
 from promptlayer_patch._guard import report
 from promptlayer_patch.records import Ending, Rejected
 

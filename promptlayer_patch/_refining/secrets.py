@@ -8,7 +8,7 @@ from dataclasses import replace
 from typing import Any
 
 from promptlayer_patch._imports import importing
-from promptlayer_patch._rewriting import CONTENT, DEPTH, PLAIN, Walk, rewritten, under
+from promptlayer_patch._refining.rewriting import CONTENT, DEPTH, PLAIN, Walk, rewritten, under
 from promptlayer_patch.records import Record
 
 _SECRET = "***"

@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import replace
 from typing import Any
 
-from promptlayer_patch._screening import is_small
+from promptlayer_patch._refining.screening import is_small
 from promptlayer_patch.records import Record
 
 _DEPTH = 64

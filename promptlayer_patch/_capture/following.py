@@ -6,11 +6,11 @@ from collections.abc import Callable
 from types import CoroutineType
 from typing import Any
 
-from promptlayer_patch._call import CURRENT, Call
+from promptlayer_patch._capture.call import CURRENT, Call
+from promptlayer_patch._capture.keeping import keep_result
+from promptlayer_patch._capture.receipts import remember
+from promptlayer_patch._capture.unawaited import Unawaited, standing_for
 from promptlayer_patch._guard import report
-from promptlayer_patch._keeping import keep_result
-from promptlayer_patch._receipts import remember
-from promptlayer_patch._unawaited import Unawaited, standing_for
 from promptlayer_patch.records import Ending
 
 

@@ -1,7 +1,7 @@
 """What can be told of a record from the bytes that it was decoded from, without going through its data.
 
 That takes many times longer than decoding did, and nearly every body is small and has no secret in it. What
-is called clean here is left as it came by `_secrets`, which a property-based test holds the two to; what is
+is called clean here is left as it came by `secrets`, which a property-based test holds the two to; what is
 not may be clean all the same.
 """
 
@@ -10,8 +10,8 @@ from __future__ import annotations
 import re
 import sys
 
-from promptlayer_patch._rewriting import BODIES, CONTENT
-from promptlayer_patch._secrets import SPELLED
+from promptlayer_patch._refining.rewriting import BODIES, CONTENT
+from promptlayer_patch._refining.secrets import SPELLED
 from promptlayer_patch.records import Record
 
 _WIDENS = 6

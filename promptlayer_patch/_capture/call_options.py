@@ -6,13 +6,13 @@ from collections.abc import Callable, Mapping
 from types import CoroutineType
 from typing import TYPE_CHECKING, Any, NamedTuple
 
+from promptlayer_patch._capture.unawaited import Unawaited, standing_for
 from promptlayer_patch._guard import quietly, report, warn_once
 from promptlayer_patch._options import checked_tags
-from promptlayer_patch._unawaited import Unawaited, standing_for
 from promptlayer_patch.errors import PromptLayerError
 
 if TYPE_CHECKING:
-    from promptlayer_patch._call import Call
+    from promptlayer_patch._capture.call import Call
     from promptlayer_patch._scope import scope
 
 OURS = frozenset({"pl_tags", "return_pl_id"})
