@@ -179,9 +179,10 @@ class Process:
 
     def _openai_arrives(self) -> None:
         """Load what is needed to patch openai; not before somebody imports it."""
-        from promptlayer_patch import _decoding, _refining  # noqa: F401  no thread of ours should have to
+        from promptlayer_patch import _decoding  # noqa: F401  no thread of ours should have to
         from promptlayer_patch._capture.capture import Capture
         from promptlayer_patch._patching import Patcher, Routes
+        from promptlayer_patch._refining import refining  # noqa: F401  nor this
         from promptlayer_patch._signals import Terminations
         from promptlayer_patch.instrumentation.openai import OPENAI
 

@@ -204,12 +204,13 @@ def test_who_stands_aside_goes_on_when_the_worker_has_had_its_turn() -> None:
     turn = Turn()
     assert turn.overdue_at == math.inf
     with ThreadPoolExecutor(2) as pool:
-        aside = [pool.submit(turn.stand_aside) for _ in range(2)]
+        aside = [pool.submit(turn.stand_aside, math.inf) for _ in range(2)]
         while not turn._bystanders:
             pass
         turn.begins()
         turn.ends()
         wait(aside, PATIENCE_S)
+        turn.stand_aside(0.0)  # that turn is over
     assert not turn._bystanders
 
 
@@ -229,7 +230,7 @@ def test_the_worker_waits_in_vain_but_once() -> None:
     turn = Turn()
     turn.wanted(1000.0)
     patient = turn.overdue_at
-    turn.stand_aside()
+    turn.stand_aside(patient)
     turn.begins()
     turn.ends()
     turn.wanted(1000.0)

@@ -31,7 +31,9 @@ class State:
     """Counts what happened, so that nothing is missed between looking and waiting."""
     circuit: Circuit = field(default_factory=Circuit)
     held_until: float | None = None
-    """By `time.monotonic()`: what there is waits, since more is on its way."""
+    """By `time.monotonic()`: what there is waits, since more is on its way, unless somebody waits for it."""
+    awaited: int = 0
+    """How many wait until everything is delivered."""
     threads: int = 0
     idle: int = 0
     watchers: int = 0
@@ -49,7 +51,7 @@ class State:
     def pause_s(self) -> float | None:
         """0 if something may be sent now, else the seconds until then; `None` if nobody can say."""
         pause_s = self.circuit.pause_s()
-        if pause_s is None or self.held_until is None or self.ending:
+        if pause_s is None or self.held_until is None or self.awaited or self.ending:
             return pause_s
         return max(pause_s, self.held_until - time.monotonic())
 

@@ -63,7 +63,7 @@ class Courier:
             now = time.monotonic()
             if state.held_until is None:
                 state.held_until = now + _LONGEST_HOLD_S
-            if now < state.held_until:
+            if now < state.held_until and not state.awaited:
                 return
         self._tell(state)
 
@@ -84,13 +84,18 @@ class Courier:
         state = self._state
         with state.changed:
             state.circuit.try_now()
-        self._begin_to_deliver(deadline)
-        with state.changed:
-            state.settled.wait_for(
-                lambda: not self._busy() or state.circuit.refusal is not None,
-                min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX),
-            )
-            return not self._busy()
+            state.awaited += 1
+        try:
+            self._begin_to_deliver(deadline)
+            with state.changed:
+                state.settled.wait_for(
+                    lambda: not self._busy() or state.circuit.refusal is not None,
+                    min(max(0.0, deadline - time.monotonic()), threading.TIMEOUT_MAX),
+                )
+                return not self._busy()
+        finally:
+            with state.changed:
+                state.awaited -= 1
 
     def end(self, timeout_s: float) -> int:
         """The process ends: deliver what can be within `timeout_s` seconds; how many of ours are left.

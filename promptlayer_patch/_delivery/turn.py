@@ -36,8 +36,13 @@ class Turn:
         """The worker runs, or waits for a disk: who is kept out of what looks the same from outside."""
         self.overdue_at = time.monotonic() + _PATIENCE_S
 
-    def stand_aside(self) -> None:
-        """Wait until the worker has had its turn, no longer than any thread may keep another one waiting."""
+    def stand_aside(self, overdue_at: float) -> None:
+        """Wait until the worker has had its turn, no longer than any thread may keep another one waiting.
+
+        Not at all if it is not overdue any more, or not for the same turn.
+        """
+        if self.overdue_at != overdue_at:
+            return
         self.overdue_at = time.monotonic() + _IN_VAIN_S
         over = threading.Lock()
         over.acquire()

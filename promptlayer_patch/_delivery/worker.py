@@ -116,8 +116,9 @@ class Worker:
         if ring:
             self._wake(may_start)
         elif not refusal:
-            if may_start and now > self._turn.overdue_at:
-                quietly("standing aside", self._turn.stand_aside)
+            overdue_at = self._turn.overdue_at
+            if may_start and now > overdue_at:
+                quietly("standing aside", self._turn.stand_aside, overdue_at)
         else:
             warn_once(f"dropped: {refusal}", "a record was dropped: %s", refusal)
             settle(Rejected(f"dropped: {refusal}"))
