@@ -113,6 +113,9 @@ def _prepare(connection: sqlite3.Connection, path: Path, read_only: bool) -> Non
     connection.execute("PRAGMA foreign_keys = ON")
     if version < len(MIGRATIONS):
         migrate(connection)
+    # Without it, a statement of many rows writes what it would need to be undone, which is what the requests
+    # say, into a file elsewhere, and fails where there is no directory for it.
+    connection.execute("PRAGMA temp_store = MEMORY")
 
 
 def _shape(connection: sqlite3.Connection) -> None:
