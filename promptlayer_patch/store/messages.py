@@ -4,9 +4,10 @@ The indexer cuts such parts out of a request's body, byte for byte, and leaves t
 is to put them back where they were. What a part means plays no role in this, so a body always comes out as it
 went in.
 
-A body is zlib data or, if it is long, the text itself until the indexer compresses it. When parts are cut out
-of it, it is a byte 1 and then, as numbers of seven bits a byte, how many parts there are, and for each how
-far behind the one before it stands and which message it is; after them comes the rest, as zlib data.
+A body is zlib data, or the text itself until the indexer compresses it. When parts are cut out of it, it is a
+byte 1 and then, as numbers of seven bits a byte, how many parts there are, and for each how far behind the
+one before it stands and which message it is; after them comes the rest, as zlib data. What the indexer has
+compressed has this form, too, where there was nothing to cut out.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ __all__ = [
     "Split",
     "body_of",
     "is_split",
+    "is_whole",
     "joined",
     "keep",
     "remove_body",
@@ -42,7 +44,8 @@ MESSAGES_TABLES = (
         data BLOB NOT NULL
     )
     """,
-    # Not made shorter where they are: most of the pages would stay as they are, half empty.
+    # Not made shorter where they are: most of the pages would stay as they are, half empty. Moved, they leave
+    # pages to what is stored next.
     """
     CREATE TABLE split_bodies (
         request_id INTEGER PRIMARY KEY REFERENCES requests ON DELETE CASCADE,
@@ -93,7 +96,13 @@ def split(
 
 
 def is_split(body: bytes) -> bool:
+    """Whether the body has the form of one that parts are cut out of."""
     return body.startswith(_CUT)
+
+
+def is_whole(body: bytes) -> bool:
+    """Whether nothing has been cut out of the body yet."""
+    return not is_split(body) or body.startswith(_CUT + b"\0")
 
 
 def body_of(connection: sqlite3.Connection, request_id: int) -> bytes | None:
@@ -121,15 +130,14 @@ def joined(connection: sqlite3.Connection, body: bytes) -> bytes:
 
 def keep(connection: sqlite3.Connection, request_id: int, split: Split) -> None:
     """Store a body in parts, in place of the whole one. To be called in a transaction."""
-    if not split.parts:
-        connection.execute("UPDATE bodies SET body = ? WHERE request_id = ?", (split.rest, request_id))
-        return
     numbers = [len(split.parts)]
     for gap, digest, data in split.parts:
         numbers += (gap, _use(connection, digest, data))
     body = b"".join((_CUT, *map(_written, numbers), split.rest))
     connection.execute("DELETE FROM bodies WHERE request_id = ?", (request_id,))
-    connection.execute("INSERT INTO split_bodies (request_id, body) VALUES (?, ?)", (request_id, body))
+    connection.execute(
+        "INSERT OR REPLACE INTO split_bodies (request_id, body) VALUES (?, ?)", (request_id, body)
+    )
 
 
 def remove_body(connection: sqlite3.Connection, request_id: int) -> None:
