@@ -194,7 +194,7 @@ def test_bodies_of_any_kind_are_the_same_bytes_again(store: Store, found: list[t
         for request_id, record in zip(ids, records, strict=True):
             parts = split(encoded(record), record, lambda _: True)
             if parts is not None:
-                keep(connection, request_id, parts)
+                keep(connection, {request_id: parts})
         for request_id, record in zip(ids, records, strict=True):
             body = body_of(connection, request_id)
             assert body is not None

@@ -7,16 +7,19 @@ it back while another thread works takes longer than to insert the row.
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from functools import lru_cache
 from itertools import chain
-from typing import Any
+from typing import Any, TypeVar
 
-__all__ = ["insertion", "run"]
+__all__ = ["bounded", "insertion", "run"]
 
 _MOST_PARAMETERS = 999
 """Of one statement, in builds of SQLite that are older than 3.32."""
 _MOST_ROWS = 128
+_MOST_BYTES = 128 * 1024
+
+_Row = TypeVar("_Row", bound=Sequence[object])
 
 
 def run(
@@ -40,6 +43,20 @@ def run(
             values += [None] * (width * (length - len(group)))
         found += connection.execute(_with_places(statement, width, length), values).fetchall()
     return found
+
+
+def bounded(rows: Iterable[_Row], size_of: Callable[[_Row], int]) -> Iterator[list[_Row]]:
+    """Rows in groups of not too many bytes: a statement holds on to them until it is run again."""
+    group: list[_Row] = []
+    size = 0
+    for row in rows:
+        size += size_of(row)
+        if group and size > _MOST_BYTES:
+            yield group
+            group, size = [], size_of(row)
+        group.append(row)
+    if group:
+        yield group
 
 
 @lru_cache(maxsize=64)

@@ -5,13 +5,13 @@ from __future__ import annotations
 import math
 import os
 import sqlite3
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from promptlayer_patch.store.annotating import link, say
 from promptlayer_patch.store.encoding import Row, Unstorable
 from promptlayer_patch.store.fresh import Fresh, Inserted
-from promptlayer_patch.store.multirow import insertion, run
+from promptlayer_patch.store.multirow import bounded, insertion, run
 from promptlayer_patch.store.transaction import transaction
 
 __all__ = ["first_id", "insert", "insert_all", "insert_labels"]
@@ -44,8 +44,6 @@ _REQUEST_TAGS = """
     SELECT column1, column2, tags.id FROM {rows} CROSS JOIN tags ON tags.name = column3
 """
 _METADATA = insertion("request_metadata", ("request_id", "key", "value"), instead=True)
-_MOST_BYTES = 128 * 1024
-"""Of bodies in one statement, which holds on to them until it is run again."""
 
 
 def insert_all(connection: sqlite3.Connection, rows: Sequence[Row], fresh: Fresh | None = None) -> list[int]:
@@ -108,7 +106,8 @@ def _insert_new(connection: sqlite3.Connection, new: Mapping[int, Row], fresh: F
     columns = [_columns(connection, request_id, row) for request_id, row in new.items()]
     statement = insertion("requests", tuple(columns[0]))
     run(connection, statement, [tuple(one.values()) for one in columns])
-    for bodies in _bounded([(request_id, row.body) for request_id, row in new.items()]):
+    rows = [(request_id, row.body) for request_id, row in new.items()]
+    for bodies in bounded(rows, lambda row: len(row[1])):
         run(connection, _BODIES, bodies)
     insert_labels(connection, new)
     change = int.from_bytes(os.urandom(8), "little", signed=True)
@@ -125,18 +124,6 @@ def _columns(connection: sqlite3.Connection, request_id: int, row: Row) -> dict[
     if columns["span_id"] is not None and columns["trace_id"] is None:
         columns["trace_id"] = _trace_of(connection, columns["span_id"])
     return columns
-
-
-def _bounded(bodies: Iterable[tuple[int, bytes]]) -> Iterator[list[tuple[int, bytes]]]:
-    group: list[tuple[int, bytes]] = []
-    size = 0
-    for one in bodies:
-        size += len(one[1])
-        if group and size > _MOST_BYTES:
-            yield group
-            group, size = [], len(one[1])
-        group.append(one)
-    yield group
 
 
 def insert_labels(connection: sqlite3.Connection, rows: Mapping[int, Row]) -> None:
