@@ -46,7 +46,14 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     with plain_errors(path):
         # Never mode=rwc: SQLite would create the file readable by everyone whom the umask lets in.
         uri = f"{path.as_uri()}?mode={'ro' if read_only else 'rw'}"
-        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(
+            uri,
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            # With 128, those of `multirow`, one for each power of two, would push each other out.
+            cached_statements=256,
+        )
         try:
             _prepare(connection, path, read_only)
         except BaseException:
