@@ -56,15 +56,18 @@ def _pieces(response: Mapping[str, Any]) -> Iterator[str]:
     yield _string(response.get("text"))
 
 
-def _message(message: Mapping[str, Any]) -> Iterator[str]:
+def _message(message: Mapping[str, Any]) -> list[str]:
     content = message.get("content")
-    yield _string(content)
-    for part in _mappings(content):
-        yield _string(part.get("text")) or _string(part.get("refusal"))
-    yield _string(message.get("refusal"))
+    if isinstance(content, str):
+        pieces = [content]
+    else:
+        pieces = [_string(part.get("text")) or _string(part.get("refusal")) for part in _mappings(content)]
+    pieces.append(_string(message.get("refusal")))
     for call in _mappings(message.get("tool_calls")):
-        yield _call(_mapping(call.get("function")) or _mapping(call.get("custom")))
-    yield _call(_mapping(message.get("function_call")))
+        pieces.append(_call(_mapping(call.get("function")) or _mapping(call.get("custom"))))
+    if function := message.get("function_call"):
+        pieces.append(_call(_mapping(function)))
+    return pieces
 
 
 def _call(function: Mapping[str, Any]) -> str:

@@ -30,10 +30,10 @@ _TRACE_OF = """
 _LOOK = """
     SELECT * FROM (
         SELECT (SELECT request_id FROM requests WHERE record_id = column1) AS known, column1,
-            (SELECT max(request_id) FROM requests WHERE request_id BETWEEN column2 AND column3) AS last
+            (SELECT max(request_id) FROM requests WHERE request_id BETWEEN column2 AND column3) AS taken
         FROM {rows}
     )
-    WHERE known IS NOT NULL OR last IS NOT NULL
+    WHERE known IS NOT NULL OR taken IS NOT NULL
 """
 _LAST = "SELECT max(request_id) FROM requests WHERE request_id BETWEEN ? AND ?"
 _BODIES = insertion("bodies", ("request_id", "body"))
