@@ -8,6 +8,7 @@ import zlib
 from collections.abc import Iterator
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -16,12 +17,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from promptlayer_patch._encoding import encoded
+from promptlayer_patch.annotations import MetadataUpdate
 from promptlayer_patch.records import Record, new_record_id
 from promptlayer_patch.store import Store, StoreError
 from promptlayer_patch.store.frame import FRAME
 from promptlayer_patch.store.indexing.indexer import Indexer
 from promptlayer_patch.store.messages import body_of, is_split, joined, keep, remove_body, split
 
+NO_PARTS = b"\x01\x00"
+"""What a body begins with that the indexer has compressed."""
 SYSTEM = {"role": "system", "content": "You are the assistant of a shop. " * 20}
 
 
@@ -190,7 +194,7 @@ def test_bodies_of_any_kind_are_the_same_bytes_again(store: Store, found: list[t
         for request_id, record in zip(ids, records, strict=True):
             parts = split(encoded(record), record, lambda _: True)
             if parts is not None:
-                keep(connection, request_id, parts)
+                keep(connection, {request_id: parts})
         for request_id, record in zip(ids, records, strict=True):
             body = body_of(connection, request_id)
             assert body is not None
@@ -255,10 +259,47 @@ def test_a_long_body_is_compressed_by_the_indexer_and_not_by_who_stores_it(store
     assert stored.record == record
     store.catch_up()
     assert len(body()) < len(encoded(record)) * 0.6
-    assert zlib.decompressobj(zdict=FRAME).decompress(body()) == encoded(record)
+    assert zlib.decompressobj(zdict=FRAME).decompress(body()[len(NO_PARTS) :]) == encoded(record)
     stored = store.get(request_id)
     assert stored is not None
     assert stored.record == record
+
+
+def test_what_a_program_stores_of_itself_is_compressed_by_the_indexer(store: Store) -> None:
+    """In the program whose calls are recorded nothing is compressed; in the end it takes as little room."""
+    instructions = a_record({"messages": [SYSTEM, {"role": "user", "content": "Hello"}]}, {"choices": []})
+    records = [instructions, a_record({"messages": [{"role": "user", "content": "Ho"}]})]
+    ids = store.add(records, compress=False)
+
+    def bodies() -> list[bytes]:
+        return [store.run(partial(body_of, request_id=one)) or b"" for one in ids]
+
+    assert bodies() == [encoded(record) for record in records]
+    store.catch_up()
+    assert [zlib.decompressobj(zdict=FRAME).decompress(body[len(NO_PARTS) :]) for body in bodies()] == [
+        encoded(record) for record in records
+    ]
+    assert count(store, "bodies") == 0, "its pages are free for what comes next"
+    for request_id, record in zip(ids, records, strict=True):
+        stored = store.get(request_id)
+        assert stored is not None
+        assert stored.record == record
+
+
+def test_what_comes_again_is_found_in_what_was_compressed_whole(store: Store) -> None:
+    """The first request that had it has it apart as well, when it is indexed again."""
+    records = [a_record({"messages": [SYSTEM, {"role": "user", "content": str(one)}]}) for one in range(2)]
+    ids = store.add(records, compress=False)
+    store.catch_up()
+    assert uses(store) == [1]
+    for request_id in ids:
+        store.annotate(request_id, MetadataUpdate({"seen": "yes"}))
+    store.catch_up()
+    assert uses(store) == [2]
+    for request_id, record in zip(ids, records, strict=True):
+        stored = store.get(request_id)
+        assert stored is not None
+        assert stored.record.request == record.request
 
 
 def test_a_short_body_is_compressed_at_once(store: Store) -> None:

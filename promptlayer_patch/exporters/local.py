@@ -56,7 +56,9 @@ class LocalExporter:
         try:
             if self._store is None:
                 self._store = Store.open(self.path)
-            return [Delivered(request_id) for request_id in self._store.add(batch)]
+            # Not compressed: in the program that is recorded it would take as long as all else, and the
+            # interpreter from its threads.
+            return [Delivered(request_id) for request_id in self._store.add(batch, compress=False)]
         except Unstorable as error:
             if len(batch) == 1:
                 return [Rejected(str(error))]

@@ -46,7 +46,14 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
     with plain_errors(path):
         # Never mode=rwc: SQLite would create the file readable by everyone whom the umask lets in.
         uri = f"{path.as_uri()}?mode={'ro' if read_only else 'rw'}"
-        connection = sqlite3.connect(uri, uri=True, isolation_level=None, check_same_thread=False)
+        connection = sqlite3.connect(
+            uri,
+            uri=True,
+            isolation_level=None,
+            check_same_thread=False,
+            # With 128, those of `multirow`, one for each power of two, would push each other out.
+            cached_statements=256,
+        )
         try:
             _prepare(connection, path, read_only)
         except BaseException:
@@ -113,6 +120,9 @@ def _prepare(connection: sqlite3.Connection, path: Path, read_only: bool) -> Non
     connection.execute("PRAGMA foreign_keys = ON")
     if version < len(MIGRATIONS):
         migrate(connection)
+    # Without it, a statement of many rows writes what it would need to be undone, which is what the requests
+    # say, into a file elsewhere, and fails where there is no directory for it.
+    connection.execute("PRAGMA temp_store = MEMORY")
 
 
 def _shape(connection: sqlite3.Connection) -> None:

@@ -44,10 +44,10 @@ class Row:
     score: Score | None
 
 
-def encode(entry: Entry, to_json: Callable[[Record], bytes] = encoded) -> Row:
+def encode(entry: Entry, to_json: Callable[[Record], bytes] = encoded, *, compress: bool = True) -> Row:
     """Prepare a request for writing. Raises `Unstorable` for what JSON cannot hold, such as a cycle.
 
-    `to_json` writes what `_encoding.decoded` reads.
+    `to_json` writes what `_encoding.decoded` reads. With `compress` false, that is left to the indexer.
     """
     record = entry.record
     try:
@@ -56,7 +56,7 @@ def encode(entry: Entry, to_json: Callable[[Record], bytes] = encoded) -> Row:
             columns=_columns(entry),
             record=record,
             text=text,
-            body=packed(text),
+            body=packed(text, now=compress),
             tags=tuple(dict.fromkeys(writable(tag) for tag in record.tags)),
             metadata={writable(key): writable(value) for key, value in record.metadata.items()},
             group_id=record.group_id,

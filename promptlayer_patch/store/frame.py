@@ -49,12 +49,12 @@ def deflated(data: bytes) -> bytes:
     return compressor.compress(data) + compressor.flush()
 
 
-def packed(data: bytes) -> bytes:
-    """A body, JSON of an object, as it is first stored: what is long as it is, for the indexer to compress.
+def packed(data: bytes, *, now: bool) -> bytes:
+    """A body, JSON of an object, as it is first stored: compressed `now`, or as it is, for the indexer.
 
-    It would take longer than all else that the process does whose calls are recorded.
+    What is long is left to the indexer in any case: it would take longer than all else that is done for it.
     """
-    return data if len(data) > _LONG_BYTES and is_plain(data) else deflated(data)
+    return deflated(data) if not is_plain(data) or (now and len(data) <= _LONG_BYTES) else data
 
 
 def is_plain(body: bytes) -> bool:

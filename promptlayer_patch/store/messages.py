@@ -4,21 +4,25 @@ The indexer cuts such parts out of a request's body, byte for byte, and leaves t
 is to put them back where they were. What a part means plays no role in this, so a body always comes out as it
 went in.
 
-A body is zlib data or, if it is long, the text itself until the indexer compresses it. When parts are cut out
-of it, it is a byte 1 and then, as numbers of seven bits a byte, how many parts there are, and for each how
-far behind the one before it stands and which message it is; after them comes the rest, as zlib data.
+A body is zlib data, or the text itself until the indexer compresses it. When parts are cut out of it, it is a
+byte 1 and then, as numbers of seven bits a byte, how many parts there are, and for each how far behind the
+one before it stands and which message it is; after them comes the rest, as zlib data. What the indexer has
+compressed has this form, too, where there was nothing to cut out.
 """
 
 from __future__ import annotations
 
 import hashlib
+import json
 import sqlite3
 import zlib
-from collections.abc import Callable
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 from promptlayer_patch.records import Record
 from promptlayer_patch.store.frame import deflated, inflated
+from promptlayer_patch.store.multirow import bounded, insertion, run
 from promptlayer_patch.store.repeats import candidates
 
 __all__ = [
@@ -26,6 +30,7 @@ __all__ = [
     "Split",
     "body_of",
     "is_split",
+    "is_whole",
     "joined",
     "keep",
     "remove_body",
@@ -42,7 +47,8 @@ MESSAGES_TABLES = (
         data BLOB NOT NULL
     )
     """,
-    # Not made shorter where they are: most of the pages would stay as they are, half empty.
+    # Not made shorter where they are: most of the pages would stay as they are, half empty. Moved, they leave
+    # pages to what is stored next.
     """
     CREATE TABLE split_bodies (
         request_id INTEGER PRIMARY KEY REFERENCES requests ON DELETE CASCADE,
@@ -52,6 +58,17 @@ MESSAGES_TABLES = (
 )
 
 _CUT = b"\x01"
+_SPLIT_BODIES = insertion("split_bodies", ("request_id", "body"), instead=True)
+_DELETE_BODIES = "DELETE FROM bodies WHERE request_id IN (SELECT column1 FROM {rows})"
+_USE = """
+    INSERT INTO messages (digest, uses, data) SELECT * FROM {rows} WHERE column1 IS NOT NULL
+    ON CONFLICT (digest) DO UPDATE SET uses = uses + excluded.uses
+"""
+# In one row: to be handed many gives the interpreter's lock away as often.
+_IDS = """
+    SELECT json_group_array(json_array(hex(digest), message_id))
+    FROM {rows} CROSS JOIN messages ON digest = column1
+"""
 
 
 class Part(NamedTuple):
@@ -93,7 +110,13 @@ def split(
 
 
 def is_split(body: bytes) -> bool:
+    """Whether the body has the form of one that parts are cut out of."""
     return body.startswith(_CUT)
+
+
+def is_whole(body: bytes) -> bool:
+    """Whether nothing has been cut out of the body yet."""
+    return not is_split(body) or body.startswith(_CUT + b"\0")
 
 
 def body_of(connection: sqlite3.Connection, request_id: int) -> bytes | None:
@@ -119,17 +142,18 @@ def joined(connection: sqlite3.Connection, body: bytes) -> bytes:
     return b"".join((*pieces, rest[end:]))
 
 
-def keep(connection: sqlite3.Connection, request_id: int, split: Split) -> None:
-    """Store a body in parts, in place of the whole one. To be called in a transaction."""
-    if not split.parts:
-        connection.execute("UPDATE bodies SET body = ? WHERE request_id = ?", (split.rest, request_id))
-        return
-    numbers = [len(split.parts)]
-    for gap, digest, data in split.parts:
-        numbers += (gap, _use(connection, digest, data))
-    body = b"".join((_CUT, *map(_written, numbers), split.rest))
-    connection.execute("DELETE FROM bodies WHERE request_id = ?", (request_id,))
-    connection.execute("INSERT INTO split_bodies (request_id, body) VALUES (?, ?)", (request_id, body))
+def keep(connection: sqlite3.Connection, splits: Mapping[int, Split]) -> None:
+    """Store bodies in parts, in place of the whole ones of these requests. To be called in a transaction."""
+    ids = _use(connection, [part for split in splits.values() for part in split.parts])
+    bodies = []
+    for request_id, split in splits.items():
+        numbers = [len(split.parts)]
+        for gap, digest, _ in split.parts:
+            numbers += (gap, ids[digest])
+        bodies.append((request_id, b"".join((_CUT, *map(_written, numbers), split.rest))))
+    run(connection, _DELETE_BODIES, [(request_id,) for request_id in splits])
+    for group in bounded(bodies, lambda row: len(row[1])):
+        run(connection, _SPLIT_BODIES, group)
 
 
 def remove_body(connection: sqlite3.Connection, request_id: int) -> None:
@@ -143,16 +167,22 @@ def remove_body(connection: sqlite3.Connection, request_id: int) -> None:
         connection.execute(f"DELETE FROM {table} WHERE request_id = ?", (request_id,))
 
 
-def _use(connection: sqlite3.Connection, digest: bytes, data: bytes) -> int:
-    """The id of a message that one more place refers to."""
-    found = connection.execute("SELECT message_id FROM messages WHERE digest = ?", (digest,)).fetchone()
-    if found is None:
-        added = connection.execute(
-            "INSERT INTO messages (digest, uses, data) VALUES (?, 1, ?)", (digest, zlib.compress(data))
-        )
-        return int(added.lastrowid or 0)
-    connection.execute("UPDATE messages SET uses = uses + 1 WHERE message_id = ?", found)
-    return int(found[0])
+def _use(connection: sqlite3.Connection, parts: Sequence[Part]) -> Mapping[bytes, int]:
+    """The ids of messages, by their digests, that more places refer to: as many as there are parts."""
+    uses = Counter(part.digest for part in parts)
+    data = {part.digest: part.data for part in parts}
+    known = _ids(connection, uses)
+    rows = [(one, uses[one], b"" if one in known else zlib.compress(data[one])) for one in uses]
+    for group in bounded(rows, lambda row: len(row[2])):
+        run(connection, _USE, group)
+    return known if len(known) == len(uses) else _ids(connection, uses)
+
+
+def _ids(connection: sqlite3.Connection, digests: Iterable[bytes]) -> dict[bytes, int]:
+    groups = run(connection, _IDS, [(digest,) for digest in digests])
+    return {
+        bytes.fromhex(digest): message_id for (text,) in groups for digest, message_id in json.loads(text)
+    }
 
 
 def _read(connection: sqlite3.Connection, message_id: int) -> bytes:

@@ -150,7 +150,9 @@ def _make_shrinkable(connection: sqlite3.Connection) -> None:
     """Files from before the store asked for it can be made smaller by a copy of the whole alone; once."""
     if connection.execute("PRAGMA auto_vacuum").fetchone()[0] != _INCREMENTAL:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
+        connection.execute("PRAGMA temp_store = FILE")  # the copy is made there first
         connection.execute("VACUUM")
+        connection.execute("PRAGMA temp_store = MEMORY")
 
 
 def _shrink(connection: sqlite3.Connection) -> bool:

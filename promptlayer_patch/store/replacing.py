@@ -30,7 +30,7 @@ def replace(connection: sqlite3.Connection, request_id: int, row: Row) -> None:
     remove_body(connection, request_id)
     connection.execute("INSERT INTO bodies (request_id, body) VALUES (?, ?)", (request_id, row.body))
     connection.execute("DELETE FROM request_tags WHERE request_id = ?", (request_id,))
-    insert_labels(connection, request_id, row)
+    insert_labels(connection, {request_id: row})
 
 
 def link_to_trace(connection: sqlite3.Connection, span_id: str, trace_id: str) -> None:

@@ -71,13 +71,16 @@ class Store:
         *,
         fresh: Fresh | None = None,
         to_json: Callable[[Record], bytes] = encoded,
+        compress: bool = True,
     ) -> list[int]:
         """Store all the records, or none, and give their request ids in the same order.
 
         A record that is stored already keeps its id; what is new is kept in `fresh`, too. `to_json` writes
-        what `_encoding.decoded` reads. Raises `Unstorable` if a record can never be stored.
+        what `_encoding.decoded` reads. With `compress` false, that is left to whoever indexes them. Raises
+        `Unstorable` if a record can never be stored.
         """
-        rows = [encode(one if isinstance(one, Entry) else Entry.of(one), to_json) for one in records]
+        entries = [one if isinstance(one, Entry) else Entry.of(one) for one in records]
+        rows = [encode(entry, to_json, compress=compress) for entry in entries]
         return self.run(lambda connection: insert_all(connection, rows, fresh)) if rows else []
 
     def annotate(self, request_id: int, content: Content) -> bool:

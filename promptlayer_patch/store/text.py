@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any, TypeGuard
 
 from promptlayer_patch._encoding import string
 
@@ -11,6 +11,7 @@ __all__ = ["output_text", "preview", "token_counts", "writable"]
 
 _PREVIEW_CHARS = 120
 _LARGEST_INTEGER = 2**63 - 1
+_NOTHING: Mapping[str, Any] = {}
 
 
 def writable(value: object) -> str:
@@ -44,24 +45,29 @@ def _pieces(response: Mapping[str, Any]) -> Iterator[str]:
     for choice in _mappings(response.get("choices")):
         yield _string(choice.get("text"))
         yield from _message(_mapping(choice.get("message")))
-    for item in _mappings(response.get("output")):
+    output = response.get("output")
+    for item in _mappings(output):
         yield from _message(item)
         if item.get("type") == "function_call":
             yield _call(item)
-    template = _mapping(response.get("output"))  # of PromptLayer: chat messages, or text as content
-    for message in (template, *_mappings(template.get("messages"))):
-        yield from _message(message)
+    if _is_mapping(output):  # of PromptLayer: chat messages, or text as content
+        for message in (output, *_mappings(output.get("messages"))):
+            yield from _message(message)
     yield _string(response.get("text"))
 
 
-def _message(message: Mapping[str, Any]) -> Iterator[str]:
-    yield _string(message.get("content"))
-    for part in _mappings(message.get("content")):
-        yield _string(part.get("text")) or _string(part.get("refusal"))
-    yield _string(message.get("refusal"))
+def _message(message: Mapping[str, Any]) -> list[str]:
+    content = message.get("content")
+    if isinstance(content, str):
+        pieces = [content]
+    else:
+        pieces = [_string(part.get("text")) or _string(part.get("refusal")) for part in _mappings(content)]
+    pieces.append(_string(message.get("refusal")))
     for call in _mappings(message.get("tool_calls")):
-        yield _call(_mapping(call.get("function")) or _mapping(call.get("custom")))
-    yield _call(_mapping(message.get("function_call")))
+        pieces.append(_call(_mapping(call.get("function")) or _mapping(call.get("custom"))))
+    if function := message.get("function_call"):
+        pieces.append(_call(_mapping(function)))
+    return pieces
 
 
 def _call(function: Mapping[str, Any]) -> str:
@@ -79,11 +85,16 @@ def _first_count(usage: Mapping[str, Any], *names: str) -> int | None:
 
 
 def _mapping(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, Mapping) else {}
+    return value if _is_mapping(value) else _NOTHING
 
 
-def _mappings(value: Any) -> Iterator[Mapping[str, Any]]:
-    return (item for item in value if isinstance(item, Mapping)) if isinstance(value, list) else iter(())
+def _mappings(value: Any) -> Iterable[Mapping[str, Any]]:
+    return [item for item in value if _is_mapping(item)] if isinstance(value, list) else ()
+
+
+def _is_mapping(value: Any) -> TypeGuard[Mapping[str, Any]]:
+    # What JSON is decoded to is a dict; to ask for a `Mapping` takes five times as long.
+    return isinstance(value, (dict, Mapping))
 
 
 def _string(value: Any) -> str:

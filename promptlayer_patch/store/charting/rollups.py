@@ -18,6 +18,7 @@ from promptlayer_patch.store.charting.functions import register
 from promptlayer_patch.store.charting.histograms import counted, latency_bucket, packed
 from promptlayer_patch.store.charting.totals import MEASURES, Tally, summed
 from promptlayer_patch.store.indexing.indexed import Indexed
+from promptlayer_patch.store.multirow import insertion, run
 
 __all__ = [
     "DAY_S",
@@ -107,7 +108,7 @@ _HISTOGRAMS = ("latencies", "tool_call_counts")
 _COLUMNS = (*_KEY, *MEASURES, *_HISTOGRAMS)
 _NUMBERED = {name: f"?{place}" for place, name in enumerate(_COLUMNS, 1)}
 _ADD = f"""
-    INSERT INTO rollups ({", ".join(_COLUMNS)}) VALUES ({", ".join(_NUMBERED.values())})
+    INSERT INTO rollups ({", ".join(_COLUMNS)}) SELECT * FROM {{rows}} WHERE column1 IS NOT NULL
     ON CONFLICT ({", ".join(_KEY)}) DO UPDATE SET
     {", ".join(f"{name} = {name} + excluded.{name}" for name in MEASURES)},
     {", ".join(f"{name} = added_histogram({name}, excluded.{name})" for name in _HISTOGRAMS)}
@@ -120,10 +121,15 @@ _TAKE = f"""
 """
 _FORGET = f"DELETE FROM rollups WHERE {' AND '.join(f'{name} = ?' for name in _KEY)} AND requests <= 0"
 _ADD_VALUE = """
-    INSERT INTO rollup_values (dimension, value, requests) VALUES (?, ?, ?)
+    INSERT INTO rollup_values (dimension, value, requests) SELECT * FROM {rows} WHERE column1 IS NOT NULL
     ON CONFLICT (dimension, value) DO UPDATE SET requests = requests + excluded.requests
 """
-_VALUE_ID = "SELECT value_id FROM rollup_values WHERE dimension = ? AND value = ?"
+# In one row: to be handed many gives the interpreter's lock away as often.
+_VALUE_IDS = """
+    SELECT json_group_array(json_array(dimension, value, value_id))
+    FROM {rows} CROSS JOIN rollup_values ON dimension = column1 AND value = column2
+"""
+_ADD_REQUEST_VALUES = insertion("request_values", ("request_id", "value_id"))
 _TAKE_VALUE = "UPDATE rollup_values SET requests = requests - ? WHERE value_id = ?"
 _FORGET_VALUE = "DELETE FROM rollup_values WHERE value_id = ? AND requests <= 0"
 
@@ -138,11 +144,12 @@ def add(connection: sqlite3.Connection, rows: Sequence[Indexed]) -> None:
     register(connection)
     hours = _tallies(rows)
     uses = [(int(named[0]), _text(named[1]), count) for named, count in _uses(hours).items()]
-    connection.executemany(_ADD_VALUE, uses)
+    run(connection, _ADD_VALUE, uses)
     ids = _value_ids(connection, hours)
-    connection.executemany(_ADD, _changes(hours, ids))
-    connection.executemany(
-        "INSERT INTO request_values (request_id, value_id) VALUES (?, ?)",
+    run(connection, _ADD, _changes(hours, ids))
+    run(
+        connection,
+        _ADD_REQUEST_VALUES,
         [
             (row.request_id, ids[named])
             for row in rows
@@ -247,12 +254,13 @@ def _text(value: Value) -> str:
 
 
 def _value_ids(connection: sqlite3.Connection, tallies: _Tallies) -> dict[_Named, int]:
-    named = dict.fromkeys((dimension, value) for dimension, value, _ in tallies)
-    found = {
-        (dimension, value): connection.execute(_VALUE_ID, (int(dimension), _text(value))).fetchone()
-        for dimension, value in named
+    named = {(int(dimension), _text(value)): (dimension, value) for dimension, value, _ in tallies}
+    groups = run(connection, _VALUE_IDS, list(named))
+    return {
+        named[dimension, value]: value_id
+        for (text,) in groups
+        for dimension, value, value_id in json.loads(text)
     }
-    return {key: row[0] for key, row in found.items() if row is not None}
 
 
 def _changes(hours: _Tallies, ids: Mapping[_Named, int]) -> list[tuple[object, ...]]:

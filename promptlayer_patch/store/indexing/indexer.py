@@ -21,6 +21,7 @@ from promptlayer_patch.store.indexing.documents import Change, Document, change_
 from promptlayer_patch.store.indexing.narrow import NARROW
 from promptlayer_patch.store.indexing.sources import source_of, sources, waiting
 from promptlayer_patch.store.messages import keep
+from promptlayer_patch.store.multirow import insertion, run
 from promptlayer_patch.store.repeats import Repeats
 from promptlayer_patch.store.transaction import transaction
 
@@ -103,14 +104,20 @@ def withdraw(connection: sqlite3.Connection, request_ids: Sequence[int]) -> None
     )
 
 
-_DONE = "DELETE FROM unindexed WHERE request_id = ? AND change = ?"
+# Those that are not as they were: to be told of each of the others would give the interpreter away as often.
+_CHANGED = """
+    SELECT column1 FROM {rows} WHERE column1 IS NOT NULL AND NOT EXISTS
+        (SELECT 1 FROM unindexed WHERE request_id = column1 AND change = column2)
+"""
+_DONE = "DELETE FROM unindexed WHERE request_id IN (SELECT column1 FROM {rows})"
 _INSERT_DOCUMENT = "INSERT INTO documents (rowid, input, output, facets) VALUES (?, ?, ?, ?)"
+_INDEXED = insertion("indexed", ("request_id", "said"), instead=True)
 _DELETE_DOCUMENT = """
     INSERT INTO documents (documents, rowid, input, output, facets) VALUES ('delete', ?, ?, ?, ?)
 """
 _FILL = f"UPDATE requests SET {', '.join(f'{name} = ?' for name in NARROW)} WHERE request_id = ?"
-_COUNT_TERM = """
-    INSERT INTO terms (field, key, value, uses) VALUES (?, ?, ?, ?)
+_COUNT_TERMS = """
+    INSERT INTO terms (field, key, value, uses) SELECT * FROM {rows} WHERE column1 IS NOT NULL
     ON CONFLICT (field, key, value) DO UPDATE SET uses = uses + excluded.uses
 """
 
@@ -139,17 +146,16 @@ def _write(connection: sqlite3.Connection, batch: _Batch) -> int:
             # Somebody has dropped them since: what was prepared takes out what is not in them any more.
             derived.make(connection)
             return 0
-        unchanged = {
-            request_id
-            for request_id, mark in batch.marks.items()
-            if connection.execute(_DONE, (request_id, mark)).rowcount
-        }
+        changed = {request_id for (request_id,) in run(connection, _CHANGED, list(batch.marks.items()))}
+        unchanged = batch.marks.keys() - changed
+        run(connection, _DONE, [(request_id,) for request_id in unchanged])
         _apply(connection, [change for change in batch.changes if change.request_id in unchanged])
     return len(unchanged)
 
 
 def _apply(connection: sqlite3.Connection, changes: Sequence[Change]) -> None:
-    # In the order of the ids: full-text search writes to disk whenever it has to go back.
+    # In the order of the ids: full-text search writes to disk whenever it has to go back. One at a time: it
+    # does so after each statement of many rows, too.
     for change in changes:
         if change.before is not None:
             connection.execute(_DELETE_DOCUMENT, change.before.row)
@@ -160,13 +166,8 @@ def _apply(connection: sqlite3.Connection, changes: Sequence[Change]) -> None:
     rollups.add(connection, [document.indexed for document in after])
     _count_terms(connection, before, after)
     connection.executemany(_FILL, [(*change.narrow, change.request_id) for change in changes])
-    connection.executemany(
-        "INSERT OR REPLACE INTO indexed (request_id, said) VALUES (?, ?)",
-        [(change.request_id, change.said) for change in changes],
-    )
-    for change in changes:
-        if change.split is not None:
-            keep(connection, change.request_id, change.split)
+    run(connection, _INDEXED, [(change.request_id, change.said) for change in changes])
+    keep(connection, {change.request_id: change.split for change in changes if change.split is not None})
 
 
 def _count_terms(
@@ -179,7 +180,7 @@ def _count_terms(
                 uses[term] += sign
     # In the order of the table, which is read and written in fewer places then.
     changed = sorted((term, count) for term, count in uses.items() if count)
-    connection.executemany(_COUNT_TERM, [(*term, count) for term, count in changed])
+    run(connection, _COUNT_TERMS, [(*term, count) for term, count in changed])
     connection.executemany(
         "DELETE FROM terms WHERE field = ? AND key = ? AND value = ? AND uses <= 0",
         [term for term, count in changed if count < 0],

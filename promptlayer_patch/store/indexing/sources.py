@@ -16,12 +16,12 @@ from promptlayer_patch.records import Record
 from promptlayer_patch.store.annotating import prompt_columns, score_name
 from promptlayer_patch.store.frame import is_plain
 from promptlayer_patch.store.fresh import Inserted
-from promptlayer_patch.store.messages import is_split, joined
+from promptlayer_patch.store.messages import is_whole, joined
 
 __all__ = ["Said", "Source", "source_of", "sources", "waiting"]
 
 _BATCH_BYTES = 1_000_000
-"""Compressed bodies of one batch; a few requests that are huge are enough."""
+"""Bodies of one batch as they are stored; a few requests that are huge are enough."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ def sources(connection: sqlite3.Connection, request_ids: Sequence[int]) -> Itera
         text, record = _read(connection, body)
         yield Source(
             columns=columns,
-            is_whole=not is_split(body),
+            is_whole=is_whole(body),
             is_plain=is_plain(body),
             text=text,
             record=record,

@@ -174,7 +174,7 @@ def _put_one(connection: sqlite3.Connection, one: _Prepared) -> PutSpan:
         connection.execute(_UPDATE, (*one.span.values, one.digest or digest, number))
     request_id = None
     if one.request is not None:
-        request_id = insert(connection, one.request)
+        (request_id,) = insert(connection, [one.request])
         if digest is not None and digest != one.digest:
             replace(connection, request_id, one.request)
     for span_id in {span.span_id, one.span.logged_as}:
