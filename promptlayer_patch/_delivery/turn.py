@@ -9,12 +9,13 @@ wait for a network would keep the worker out for as long as it lasts, and pay fo
 from __future__ import annotations
 
 import math
-import sys
 import threading
 import time
 
 _PATIENCE_S = 0.006
 """A little more than the time after which a thread that runs Python gives way when it is asked to."""
+_LONGEST_S = 0.005
+"""No longer than any thread may keep another one waiting."""
 _IN_VAIN_S = 0.1
 """How long nobody stands aside again after that has led to nothing: the worker waits for a disk."""
 
@@ -37,17 +38,14 @@ class Turn:
         self.overdue_at = time.monotonic() + _PATIENCE_S
 
     def stand_aside(self, overdue_at: float) -> None:
-        """Wait until the worker has had its turn, no longer than any thread may keep another one waiting.
-
-        Not at all if it is not overdue any more, or not for the same turn.
-        """
+        """Wait until the worker has had its turn; not at all if that is not the one that was overdue."""
         if self.overdue_at != overdue_at:
             return
         self.overdue_at = time.monotonic() + _IN_VAIN_S
         over = threading.Lock()
         over.acquire()
         self._bystanders.append(over)
-        over.acquire(timeout=sys.getswitchinterval())
+        over.acquire(timeout=_LONGEST_S)
 
     def begins(self) -> None:
         """The worker is awake; if somebody had to stand aside, it need not wait in vain the next time."""
