@@ -520,3 +520,60 @@ PLAUSIBLE = st.fixed_dictionaries(
     },
 )
 ODD_EVENTS = PLAUSIBLE | PLAUSIBLE | ODD
+
+
+_TEXTS = st.text(st.characters(exclude_categories=()) | st.sampled_from('"\\\n{}[]:, \u2028'), max_size=8)
+
+
+@st.composite
+def chunks_alike(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Chunks of a stream most of which differ in their text alone, with others in between."""
+    found = []
+    for _ in range(draw(st.integers(1, 12))):
+        delta: dict[str, Any] = {"content": draw(_TEXTS)}
+        chunk: dict[str, Any] = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
+        choice = {"index": draw(st.sampled_from([0] * 6 + [1])), "delta": delta, "finish_reason": None}
+        match draw(
+            st.sampled_from(["alike"] * 8 + ["role", "refused", "stop", "usage", "text", "other", "log"])
+        ):
+            case "role":
+                delta["role"] = "assistant"
+            case "refused":
+                choice["delta"] = {"refusal": draw(_TEXTS)}
+            case "stop":
+                choice |= {"delta": {}, "finish_reason": "stop"}
+            case "usage":
+                chunk["usage"] = {"total_tokens": draw(st.integers(0, 9))}
+            case "text":
+                choice["text"] = draw(_TEXTS)
+            case "other":
+                chunk["system_fingerprint"] = draw(st.sampled_from("ab"))
+            case "log":
+                choice["logprobs"] = {"content": [draw(st.integers(0, 9))]}
+        chunk["choices"] = [choice]
+        if draw(st.booleans()):
+            chunk["obfuscation"] = draw(_TEXTS)
+        found += [chunk] * draw(st.integers(1, 3))
+    return found
+
+
+@given(chunks_alike(), st.booleans())
+@settings(deadline=None)
+def test_a_chunk_that_repeats_the_one_before_adds_what_it_would_alone(
+    chunks: list[dict[str, Any]], spelled: bool
+) -> None:
+    """Written with more and more spaces, none repeats another."""
+
+    def body(separators: Iterator[tuple[str, str]]) -> bytes:
+        texts = (
+            json.dumps(chunk, separators=next(separators), ensure_ascii=spelled).encode(
+                "utf-8", "surrogatepass"
+            )
+            for chunk in chunks
+        )
+        return b"".join(b"data: %b\n\n" % text for text in texts)
+
+    alike = fold_stream(body(iter([(",", ":")] * len(chunks))))
+    apart = fold_stream(body((",", ":" + " " * count) for count in range(2, len(chunks) + 2)))
+    assert alike.response == apart.response
+    assert (alike.complete, alike.error) == (apart.complete, apart.error)

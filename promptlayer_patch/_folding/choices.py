@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from promptlayer_patch._folding.merge import Pieces, merge, settle, substantial
 
-__all__ = ["chat_fold", "fold_for_shape", "text_fold"]
+__all__ = ["ChoicesFold", "chat_fold", "fold_for_shape", "text_fold"]
 
 # `obfuscation` only pads the chunks of a stream; an error is reported beside the response.
 _NOT_KEPT = frozenset({"error", "object"})
@@ -15,15 +15,15 @@ _NOT_KEPT = frozenset({"error", "object"})
 _FIRST_WINS = frozenset({"created", "id", "model"})
 
 
-def chat_fold() -> _ChoicesFold:
-    return _ChoicesFold("chat.completion", _ChatChoice)
+def chat_fold() -> ChoicesFold:
+    return ChoicesFold("chat.completion", _ChatChoice)
 
 
-def text_fold() -> _ChoicesFold:
-    return _ChoicesFold("text_completion", _TextChoice)
+def text_fold() -> ChoicesFold:
+    return ChoicesFold("text_completion", _TextChoice)
 
 
-def fold_for_shape(chunk: dict[str, Any]) -> Callable[[], _ChoicesFold] | None:
+def fold_for_shape(chunk: dict[str, Any]) -> Callable[[], ChoicesFold] | None:
     """The fold for a chunk that does not say what it is; some compatible servers leave `object` out."""
     for choice in _choices_of(chunk):
         if "delta" in choice or "message" in choice:
@@ -33,12 +33,22 @@ def fold_for_shape(chunk: dict[str, Any]) -> Callable[[], _ChoicesFold] | None:
     return None
 
 
+class Alone(NamedTuple):
+    """The text of a chunk, and which choice it is of."""
+
+    choice: int
+    text: str
+
+
 class _Choice(Protocol):
     def add(self, choice: dict[str, Any]) -> None: ...
     def result(self, index: int) -> dict[str, Any]: ...
 
+    @property
+    def text(self) -> Any: ...
 
-class _ChoicesFold:
+
+class ChoicesFold:
     """Assembles every choice by its index, and keeps what stands beside the choices."""
 
     complete = False  # only `[DONE]` ends these streams
@@ -68,6 +78,26 @@ class _ChoicesFold:
         if chunk != self._latest:  # beside the choices most chunks say what the one before has said
             self._latest = chunk
             self._add_beside(chunk)
+
+    def text_alone(self, chunk: dict[str, Any]) -> Alone | None:
+        """The text of a chunk, where one that differs from it in its text alone would add nothing else."""
+        choices = chunk.get("choices")
+        if not isinstance(choices, list) or len(choices) != 1 :
+            return None
+        choice = choices[0]
+        if not isinstance(choice, dict) or choice.get("logprobs") or choice.get("message"):
+            return None
+        delta, index = choice.get("delta"), choice.get("index")
+        if isinstance(delta, dict) and "text" not in choice:
+            text = delta["content"] if delta.keys() == {"content"} else None
+        else:
+            text = choice.get("text") if delta is None else None
+        return Alone(index, text) if type(index) is int and isinstance(text, str) else None
+
+    def appending(self, index: int) -> Callable[[str], None] | None:
+        """What appends to the text of a choice, if there is some already."""
+        text = self._choices[index].text
+        return text.parts.append if isinstance(text, Pieces) else None
 
     def _add_beside(self, chunk: dict[str, Any]) -> None:
         top = self._top
@@ -136,6 +166,10 @@ class _TextChoice:
     def result(self, index: int) -> dict[str, Any]:
         return {"index": index, "text": str(self._text), **self._rest.values()}
 
+    @property
+    def text(self) -> Any:
+        return self._text
+
 
 class _ChatChoice:
     def __init__(self) -> None:
@@ -156,6 +190,10 @@ class _ChatChoice:
 
     def result(self, index: int) -> dict[str, Any]:
         return {"index": index, "message": self._folded_message(), **self._rest.values()}
+
+    @property
+    def text(self) -> Any:
+        return self._message["content"]
 
     def _folded_message(self) -> dict[str, Any]:
         message, calls = settle(self._message), self._calls.result()

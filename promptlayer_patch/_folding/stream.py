@@ -6,9 +6,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from promptlayer_patch._folding.choices import chat_fold, fold_for_shape, text_fold
+from promptlayer_patch._folding.choices import ChoicesFold, chat_fold, fold_for_shape, text_fold
 from promptlayer_patch._folding.errors import error_in
 from promptlayer_patch._folding.media import ImageFold, SpeechFold, TranscriptFold
+from promptlayer_patch._folding.repeats import Repeats
 from promptlayer_patch._folding.responses import ResponsesFold
 from promptlayer_patch._folding.runs import RunFold
 from promptlayer_patch._folding.sse import DONE, Event, parse_events
@@ -79,8 +80,12 @@ class _Folding:
         self._waiting: list[tuple[str, Any, Event]] = []
         self._error: dict[str, Any] | None = None
         self._first_output_at: int | None = None
+        self._repeats = Repeats()
 
     def take(self, event: Event) -> None:
+        if event.event is None and self._repeats.take(event.data):
+            return
+        self._repeats.end()
         data = _decoded(event.data)
         name = _name_of(event, data)
         if self._error is None:
@@ -111,7 +116,12 @@ class _Folding:
         if isinstance(data, dict):
             if self._first_output_at is None and fold.carries_output(name, data):
                 self._first_output_at = event.end
-            fold.add(name, data)
+            grows = event.event is None and self._first_output_at is not None
+            if grows and isinstance(fold, ChoicesFold) and (alone := fold.text_alone(data)):
+                fold.add(name, data)
+                self._repeats.begin(event.data, alone.text, fold.appending(alone.choice))
+            else:
+                fold.add(name, data)
 
 
 def _decoded(text: str) -> Any:
