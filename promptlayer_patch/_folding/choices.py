@@ -82,7 +82,7 @@ class ChoicesFold:
     def text_alone(self, chunk: dict[str, Any]) -> Alone | None:
         """The text of a chunk, where one that differs from it in its text alone would add nothing else."""
         choices = chunk.get("choices")
-        if not isinstance(choices, list) or len(choices) != 1 :
+        if not isinstance(choices, list) or len(choices) != 1 or "error" in chunk:
             return None
         choice = choices[0]
         if not isinstance(choice, dict) or choice.get("logprobs") or choice.get("message"):
