@@ -190,7 +190,7 @@ class Courier:
             if state.closed:
                 return False
             news, pause_s = state.news, state.pause_s()
-            watches = pause_s == 0.0 and bool(state.under_way) and state.pace.is_enough()
+            watches = pause_s == 0.0 and state.pace.is_enough()
             if pause_s == 0.0 and not watches:
                 state.circuit.chooses()
         if watches:
@@ -213,7 +213,7 @@ class Courier:
         with state.changed:
             state.circuit.sends(item.key if item is not None else None)
             state.under_way.update((id(one), one) for one in items)
-        if items and not (state.watchers and state.pace.is_enough()) and self._spooling.has_more():
+        if items and not (state.watchers and state.pace.is_quick) and self._spooling.has_more():
             self._call_another(state)
         return items
 
@@ -284,7 +284,8 @@ class Courier:
         lane.close()
 
     def _deliver(self, state: State, lane: Lane, items: Sequence[Item]) -> None:
-        began_at_the_end, began, worked = state.ending, time.monotonic(), time.thread_time()
+        began_at_the_end, sender = state.ending, threading.get_ident()
+        quietly("taking the pace", state.pace.begins, sender)
         deliveries: list[Delivery] = [TryLater(reason="a fault of promptlayer_patch")] * len(items)
         try:
             if items[0].unreadable is not None:  # which nothing goes along with
@@ -293,8 +294,7 @@ class Courier:
                 deliveries = lane.export([_load_of(item) for item in items])
             log_troubles(deliveries)
         finally:
-            took_s, worked_s = time.monotonic() - began, time.thread_time() - worked
-            quietly("taking the pace", state.pace.answered, took_s, worked_s)
+            quietly("taking the pace", state.pace.ends, sender)
             book(state, self._spooling, items, deliveries, began_at_the_end)
 
     def _in_forked_child(self) -> None:

@@ -12,27 +12,37 @@ _WAITS = 4.0
 """A record that takes so many times longer than the work for it is mostly waited for."""
 _FORGETS = 0.2
 _STUCK_S = 0.05
-"""After so long without an answer it is not the pace any more."""
+"""Who has been sending for so long does not get through anything."""
 
 
 class Pace:
-    """How long records took of late. Not locked: a figure that gets lost changes little."""
+    """How long records took of late, and who is sending. Entered by all senders at once."""
 
     def __init__(self) -> None:
         self._took_s = self._worked_s = 0.0
-        self._latest = 0.0
+        self._begun: dict[int, tuple[float, float]] = {}
 
-    def answered(self, took_s: float, worked_s: float) -> None:
-        """A record has been answered: how long that took, and how much of it was work of the sender's."""
-        self._took_s += _FORGETS * (took_s - self._took_s)
-        self._worked_s += _FORGETS * (worked_s - self._worked_s)
-        self._latest = time.monotonic()
+    def begins(self, sender: int) -> None:
+        """A thread begins to send."""
+        self._begun[sender] = time.monotonic(), time.thread_time()
+
+    def ends(self, sender: int) -> None:
+        """The same thread has its answer."""
+        began, worked = self._begun.pop(sender)
+        self._took_s += _FORGETS * (time.monotonic() - began - self._took_s)
+        self._worked_s += _FORGETS * (time.thread_time() - worked - self._worked_s)
+
+    @property
+    def is_quick(self) -> bool:
+        """Whether most of what a record takes is work."""
+        return self._took_s < _WAITS * self._worked_s
 
     def is_enough(self) -> bool:
-        """Whether the senders that are under way need no other."""
-        return self._took_s < _WAITS * self._worked_s and time.monotonic() < self._latest + _STUCK_S
+        """Whether somebody is sending who needs no other."""
+        since = time.monotonic() - _STUCK_S
+        return self.is_quick and any(began > since for began, _ in [*self._begun.values()])
 
     @property
     def look_again_s(self) -> float:
-        """Seconds until those who are under way may turn out to be stuck."""
+        """Seconds until those who are sending may turn out to be stuck."""
         return _STUCK_S
