@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import copy
 import dataclasses
+import os
 import pickle
 import re
 import threading
@@ -18,6 +19,7 @@ from hypothesis import strategies as st
 from promptlayer_patch import Ending, Failure, Receipt, Record, records
 from promptlayer_patch.errors import RequestIdTimeout, RequestIdUnavailable
 from promptlayer_patch.records import Delivered, Rejected, TryLater
+from tests.support.programs import FORKS, printed
 
 SECRET = "what the user asked"
 
@@ -213,3 +215,26 @@ def test_every_class_of_the_module_is_small() -> None:
         found = getattr(records, name)
         if isinstance(found, type) and not issubclass(found, Ending):
             assert "__slots__" in vars(found), name
+
+
+_FORKING = """
+import os
+from promptlayer_patch.records import new_record_id
+new_record_id()  # the generator has a state that a child could inherit
+reading, writing = os.pipe()
+if os.fork() == 0:
+    os.write(writing, new_record_id().encode())
+    os._exit(0)
+os.close(writing)
+print(os.read(reading, 32).decode(), new_record_id())
+os.wait()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this platform has no fork")
+def test_a_forked_child_draws_other_ids() -> None:
+    """PromptLayer-compatible servers store a record once by its id: two of the same would be one request."""
+    (said,) = printed(_FORKING, options=FORKS)
+    theirs, ours = (number[12:] for number in said.split())
+    assert len(theirs) == len(ours) == 20
+    assert theirs != ours
