@@ -6,6 +6,7 @@ import importlib
 import json
 import random
 import string
+import tracemalloc
 from collections import Counter
 from collections.abc import Iterator
 from itertools import chain
@@ -555,6 +556,19 @@ def chunks_alike(draw: st.DrawFn) -> list[dict[str, Any]]:
             chunk["obfuscation"] = draw(_TEXTS)
         found += [chunk] * draw(st.integers(1, 3))
     return found
+
+
+def test_a_long_text_takes_no_more_than_a_few_times_its_room() -> None:
+    head = b'data: {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "'
+    body = b"".join(head + letter * 100_000 + b'"}}]}\n\n' for letter in (b"a", b"b", b"c"))
+    tracemalloc.start()
+    try:
+        response = fold_stream(body).response
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert len(response["choices"][0]["message"]["content"]) == 300_000
+    assert peak < 12 * len(body)
 
 
 def test_a_chunk_in_between_is_not_forgotten() -> None:

@@ -8,7 +8,8 @@ from collections.abc import Callable
 
 __all__ = ["Repeats"]
 
-_CHANGES = re.compile(r'"(content|text|obfuscation)": ?"((?:[^"\\]|\\.)*)"')
+# Not a choice for each character: `re` would remember every one of them, which takes 160 times the text.
+_CHANGES = re.compile(r'"(content|text|obfuscation)": ?"([^"\\]*(?:\\.[^"\\]*)*)"')
 """What differs from chunk to chunk; `obfuscation` only pads them. A quote within a string is escaped, so that
 these are keys."""
 _MOST_TRIED = 8
@@ -46,7 +47,9 @@ class Repeats:
     def take(self, data: str) -> bool:
         """Whether `data` was such a chunk; then its text has been appended."""
         append = self._append
-        if append is None or not (data.startswith(self._before) and data.endswith(self._after)):
+        if append is None or len(data) < len(self._before) + len(self._after):
+            return False
+        if not (data.startswith(self._before) and data.endswith(self._after)):
             return False
         text = data[len(self._before) : len(data) - len(self._after)]
         if self._between:
@@ -54,8 +57,6 @@ class Repeats:
             text, other = (first, second) if self._text_first else (second, first)
             if not between or '"' in other or "\\" in other or not other.isprintable():
                 return False  # read by whoever decodes it
-        if len(data) < len(self._before) + len(self._after):
-            return False
         if '"' in text or "\\" in text or not text.isprintable():
             try:
                 text = json.loads(f'"{text}"')

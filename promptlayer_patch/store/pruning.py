@@ -151,8 +151,10 @@ def _make_shrinkable(connection: sqlite3.Connection) -> None:
     if connection.execute("PRAGMA auto_vacuum").fetchone()[0] != _INCREMENTAL:
         connection.execute("PRAGMA auto_vacuum = INCREMENTAL")
         connection.execute("PRAGMA temp_store = FILE")  # the copy is made there first
-        connection.execute("VACUUM")
-        connection.execute("PRAGMA temp_store = MEMORY")
+        try:
+            connection.execute("VACUUM")
+        finally:
+            connection.execute("PRAGMA temp_store = MEMORY")
 
 
 def _shrink(connection: sqlite3.Connection) -> bool:
