@@ -558,9 +558,11 @@ def chunks_alike(draw: st.DrawFn) -> list[dict[str, Any]]:
     return found
 
 
-def test_a_long_text_takes_no_more_than_a_few_times_its_room() -> None:
+@pytest.mark.parametrize("escaped", [False, True])
+def test_a_long_text_takes_no_more_than_a_few_times_its_room(escaped: bool) -> None:
     head = b'data: {"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "'
-    body = b"".join(head + letter * 100_000 + b'"}}]}\n\n' for letter in (b"a", b"b", b"c"))
+    letters = (rb"\n", rb"\t", rb"\n") if escaped else (b"a", b"b", b"c")
+    body = b"".join(head + letter * 100_000 + b'"}}]}\n\n' for letter in letters)
     tracemalloc.start()
     try:
         response = fold_stream(body).response

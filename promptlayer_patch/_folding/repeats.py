@@ -8,8 +8,8 @@ from collections.abc import Callable
 
 __all__ = ["Repeats"]
 
-# Not a choice for each character: `re` would remember every one of them, which takes 160 times the text.
-_CHANGES = re.compile(r'"(content|text|obfuscation)": ?"([^"\\]*(?:\\.[^"\\]*)*)"')
+# Up to the first escape: to go on behind each, `re` would remember every one of them.
+_CHANGES = re.compile(r'"(content|text|obfuscation)": ?"([^"\\]*)("?)')
 """What differs from chunk to chunk; `obfuscation` only pads them. A quote within a string is escaped, so that
 these are keys."""
 _MOST_TRIED = 8
@@ -32,7 +32,7 @@ class Repeats:
         self._tried += 1
         found = list(_CHANGES.finditer(data))
         texts = [one for one in found if one[1] != "obfuscation"]
-        if len(texts) != 1 or len(found) > 2 or texts[0][2] != text:
+        if len(texts) != 1 or len(found) > 2 or texts[0][2] != text or not all(one[3] for one in found):
             return
         first, last = found[0], found[-1]
         self._before, self._after = data[: first.start(2)], data[last.end(2) :]
