@@ -331,6 +331,8 @@ MANY = {
     "short texts": b"[" + b'"ab",' * 2_000_000 + b'"ab"]',
     "numbers": b"[" + b"1.25," * 900_000 + b"1]",
     "one long text": b'{"a": "' + b"x" * (9 * MIB) + b'"}',
+    "one long text of commas": b'{"a": "' + b"{," * (4 * MIB) + b'"}',
+    "one long text of escapes": b'{"a": "' + rb"{,\n\"" * (MIB + MIB // 2) + b'"}',
 }
 
 
