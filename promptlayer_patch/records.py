@@ -186,16 +186,15 @@ class Receipt:
         "_at_filing",
         "_callbacks",
         "_filed",
+        "_ids",
         "_outcome",
         "_urge",
         "last_annotation",
         "outcomes",
-        "record_id",
     )
 
     def __init__(self, urge: Callable[[], object] | None = None) -> None:
-        self.record_id = new_record_id()
-        """Id of the record this receipt is for; also sent to PromptLayer as metadata."""
+        self._ids: list[str] = []
         self._urge = urge
         self._outcome: Delivered | Rejected | None = None
         self._callbacks: list[Callable[..., object]] = []
@@ -205,6 +204,14 @@ class Receipt:
         """What became of the request at each destination, where there are several."""
         self.last_annotation: str | None = None
         """Id of the last annotation that was made through this receipt."""
+
+    @property
+    def record_id(self) -> str:
+        """Id of the record this receipt is for; also sent to PromptLayer as metadata."""
+        # Made for whoever asks first, which is seldom the caller. Two who ask at once get the same one.
+        if not self._ids:
+            self._ids.append(new_record_id())
+        return self._ids[0]
 
     @property
     def done(self) -> bool:

@@ -72,6 +72,8 @@ class Call:
     body: bytes | None = None
     chunks: list[bytes] = _NONE_YET
     output_size = 0
+    downloaded = 0
+    """Bytes of a stream, where the HTTP library has counted what it handed over."""
     stamps: list[float] = _NONE_YET
     result: Any = None
     status: int | None = None
@@ -208,7 +210,8 @@ class Call:
     @property
     def size(self) -> int:
         """About how many bytes this call holds in memory until it is delivered."""
-        held = sum(map(len, self.chunks)) if self.chunks else 0
+        # To look at every chunk takes longer than all else that the end of a stream has to do.
+        held = (self.downloaded or sum(map(len, self.chunks))) if self.chunks else 0
         return 1024 + held + len(self.request_body or b"") + len(self.body or b"")
 
     def lighten(self) -> bool:

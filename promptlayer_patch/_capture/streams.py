@@ -13,6 +13,8 @@ import sys
 import time
 import weakref
 from collections.abc import AsyncIterator, Callable, Iterator
+from functools import partial
+from itertools import chain, filterfalse, islice, repeat
 from types import FrameType
 from typing import Any
 
@@ -24,7 +26,7 @@ from promptlayer_patch._capture.closing import (
     error_at,
     is_raised_by_client,
 )
-from promptlayer_patch._guard import report
+from promptlayer_patch._guard import quietly, report
 from promptlayer_patch.records import Ending, Rejected
 
 _KEY = "_promptlayer_watch"
@@ -55,8 +57,10 @@ class Watch:
         return bool(getattr(tee, "gi_running", False) or getattr(tee, "ag_running", False))
 
     def keeper(self) -> Callable[[bytes], None]:
-        """Keeps a chunk or, where it is no text, its size."""
-        return self.call.chunks.append if is_text(self.call.content_type) else self._count
+        """Keeps a chunk or, where it is no text, its size. Never raises."""
+        if is_text(self.call.content_type):
+            return self.call.chunks.append
+        return partial(quietly, "counting a chunk", self._count)
 
     def _count(self, chunk: bytes) -> None:
         self.call.output_size += len(chunk)
@@ -240,7 +244,10 @@ def _is_read_raw(response: Any) -> bool:
 
 
 def _closing(response: Any, by: FrameType) -> None:
-    response.__dict__[_KEY].closed(by)
+    watch: Watch = response.__dict__[_KEY]
+    if "content-encoding" not in response.headers:
+        watch.call.downloaded = response.num_bytes_downloaded
+    watch.closed(by)
     _give_back(response)
 
 
@@ -252,6 +259,18 @@ def _give_back(response: Any) -> None:
         del response.__dict__[_KEY]
 
 
+def _noted(
+    chunks: Iterator[bytes], keep: Callable[[bytes], None], stamps: list[float], now: Callable[[], float]
+) -> Iterator[bytes]:
+    """The chunks as they are; each is kept as it passes, and of the first ones the moment is noted.
+
+    Made of parts that run no Python for a chunk: what returns `None` lets it pass.
+    """
+    moments = map(stamps.append, iter(now, None))
+    note = partial(next, chain(islice(moments, _STAMPS), repeat(None)))
+    return filterfalse(note, filterfalse(keep, chunks))
+
+
 def _tee(
     chunks: Iterator[bytes],
     response: Any,
@@ -259,22 +278,14 @@ def _tee(
     keep: Callable[[bytes], None],
     now: Callable[[], float],
 ) -> Iterator[bytes]:
-    # In this loop stands what is done for every chunk, by names that are found at once: it is all that the
-    # reading of a stream is held up by.
-    open_call, stamps = watch.call.unsettled, watch.call.stamps
-    untimed = _STAMPS
     watch.begun = True
     try:
-        for chunk in chunks:
-            try:
-                if open_call:  # else it is read once more after the end, and the worker has the call
-                    keep(chunk)
-                    if untimed:
-                        stamps.append(now())
-                        untimed -= 1
-            except Exception as fault:
-                report("keeping a chunk", fault)
-            yield chunk
+        if watch.call.unsettled:  # else it is read once more after the end, and the worker has the call
+            chunks = _noted(chunks, keep, watch.call.stamps, now)
+    except Exception as fault:
+        report("keeping chunks", fault)
+    try:
+        yield from chunks
     except GeneratorExit:
         try:
             watch.dropped()

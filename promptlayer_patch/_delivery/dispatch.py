@@ -9,12 +9,11 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from promptlayer_patch._delivery.courier import Courier
-from promptlayer_patch._delivery.outcomes import Settle
-from promptlayer_patch._delivery.parcels import Cargo, Load, PendingAnnotation, Stats
+from promptlayer_patch._delivery.parcels import Cargo, Load, Parcel, Stats
 from promptlayer_patch._delivery.spooling import Spooling
 from promptlayer_patch._delivery.worker import Worker
 from promptlayer_patch._guard import log, quietly
-from promptlayer_patch.records import Delivered, Delivery, Outcome
+from promptlayer_patch.records import Delivered, Delivery, Outcome, Record
 
 if TYPE_CHECKING:
     from promptlayer_patch.exporters import Exporter
@@ -51,15 +50,9 @@ class Dispatch:
             max_bytes=max_bytes,
             rhythm=_COMMITS_AFTER_S,
             rests=self._rested,
+            decoded=self._expect,
         )
-
-    def put(self, cargo: Cargo, settle: Settle, *, may_start: bool) -> None:
-        if isinstance(cargo, PendingAnnotation):
-            key = cargo.annotation.id  # nobody waits for what becomes of it
-        else:
-            key = cargo.receipt.record_id
-            self._spooling.outcomes.expect(key, settle)
-        self._worker.put(cargo, partial(self._left_queue, key), may_start=may_start)
+        self.put = self._worker.put
 
     def is_entered(self) -> bool:
         return self._worker.is_entered() or self._spooling.is_entered()
@@ -124,6 +117,15 @@ class Dispatch:
 
     def _commit(self, timeout_s: float) -> bool:
         return self._worker.end(max(timeout_s, _COMMIT_TIMEOUT_S))
+
+    def _expect(self, parcel: Parcel) -> None:
+        """It will be committed: whoever is to be told what becomes of it then is told by the courier."""
+        if isinstance(parcel.load, Record):
+            key = parcel.load.id
+            self._spooling.outcomes.expect(key, parcel.settle)
+        else:
+            key = ""  # of an annotation nobody waits for what becomes of it
+        parcel.settle = partial(self._left_queue, key)
 
     def _left_queue(self, key: str, outcome: Outcome) -> None:
         if isinstance(outcome, Delivered):

@@ -58,15 +58,18 @@ class Worker:
         rhythm: tuple[float, float] = (_LINGER_S, _PAUSE_S),
         batch: int = _BATCH,
         rests: Callable[[], object] = lambda: None,
+        decoded: Callable[[Parcel], object] = lambda parcel: None,
     ) -> None:
         """`rhythm` is how many seconds a record waits for company, alone and in a crowd.
 
-        `batch` is how many go together, and `rests` is called when there is nothing left to do.
+        `batch` is how many go together. `decoded` is told of each parcel before it is exported; `rests` is
+        called when there is nothing left to do.
         """
         self._lane = lane
         self._batch = batch
         self._lingers = rhythm
         self._rests = rests
+        self._on_decoded = decoded
         self._decode = decode
         self._begin_with(Backlog(max_records, max_bytes))
         self._ending = False
@@ -310,6 +313,7 @@ class Worker:
         if parcel.load is None:
             try:
                 parcel.load = self._decode(parcel.cargo)
+                self._on_decoded(parcel)
             except BaseException as fault:  # data of the caller's may have a `__str__` that raises anything
                 report("decoding a call", fault)
                 return Rejected(f"could not be decoded: {type(fault).__name__}")
