@@ -34,7 +34,7 @@ class Completion:
     """The field, and of a nested one the key, whose stored values fit here too. They go in with `quoted`."""
 
 
-_NAMED = re.compile(r'([A-Za-z_][\w-]*)(?:\.("(?:[^"\\]|\\.)*"?|[^\s:"]*))?(:)?', re.DOTALL)
+_NAMED = re.compile(r'([A-Za-z_][\w-]*)(?:\.("[^"\\]*(?:\\.[^"\\]*)*"?|[^\s:"]*))?(:)?', re.DOTALL)
 _KEYS = {
     "metadata": "metadata_keys",
     "output": "output_keys",

@@ -13,9 +13,9 @@ __all__ = ["KEYWORDS", "Part", "Token", "quoted", "tokens"]
 KEYWORDS = ("OR", "AND", "NOT")
 
 _BLANKS = re.compile(r"\s*")
-_QUOTED = re.compile(r'"((?:[^"\\]|\\.)*)"', re.DOTALL)
+_QUOTED = re.compile(r'"([^"\\]*(?:\\.[^"\\]*)*)"', re.DOTALL)
 _ESCAPED = re.compile(r'\\(["\\])')
-_NAME = re.compile(r'([A-Za-z_][\w-]*)(?:\.(?:"((?:[^"\\]|\\.)*)"|([^\s:"()]+)))?:', re.DOTALL)
+_NAME = re.compile(r'([A-Za-z_][\w-]*)(?:\.(?:"([^"\\]*(?:\\.[^"\\]*)*)"|([^\s:"()]+)))?:', re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)
