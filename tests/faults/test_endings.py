@@ -4,14 +4,22 @@ from __future__ import annotations
 
 import functools
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
 import pytest
 
 from tests.faults.cells import SHUTDOWN_TIMEOUT_S, Outcome
 from tests.faults.endings import ENDINGS, HARD, POSIX_ONLY
-from tests.faults.matrix import run_all_bare, run_matrix, same_end, table
+from tests.faults.matrix import (
+    AT_A_TIME,
+    ORDERLY_AT_A_TIME,
+    run_all_bare,
+    run_matrix,
+    same_end,
+    table,
+)
+from tests.faults.warm import Interpreters
 from tests.support.programs import Ended
 
 LONGEST_END_S = SHUTDOWN_TIMEOUT_S + 10.0
@@ -27,39 +35,57 @@ def _possible(ending: str) -> object:
 each_ending = pytest.mark.parametrize("ending", [_possible(ending) for ending in ENDINGS])
 
 
-@functools.cache
-def cells(ending: str) -> Sequence[Outcome]:
-    """All of an ending's cells, run once for all tests."""
-    return list(run_matrix([ending]))
+class Runs:
+    """Each cell is run once for all tests."""
+
+    def __init__(self, interpreters: Interpreters) -> None:
+        self._interpreters = interpreters
+        self.cells = functools.cache(self._cells)
+        self.bare = functools.cache(self._bare)
+
+    def _cells(self, ending: str) -> Sequence[Outcome]:
+        return list(run_matrix(self._interpreters, [ending], at_a_time=_at_a_time(ending)))
+
+    def _bare(self, ending: str) -> Ended:
+        return next(run_all_bare(self._interpreters, [ending]))
+
+    def in_batches(self, ending: str) -> Sequence[Outcome]:
+        at_a_time = _at_a_time(ending)
+        return list(run_matrix(self._interpreters, [ending], outbox=[True], batch=True, at_a_time=at_a_time))
 
 
-@functools.cache
-def bare(ending: str) -> Ended:
-    return next(run_all_bare([ending]))
+def _at_a_time(ending: str) -> int:
+    return AT_A_TIME if ending in HARD else ORDERLY_AT_A_TIME
+
+
+@pytest.fixture(scope="module")
+def runs() -> Iterator[Runs]:
+    with Interpreters() as interpreters:
+        yield Runs(interpreters)
 
 
 @each_ending
-def test_the_host_ends_as_it_would_without_us(ending: str) -> None:
+def test_the_host_ends_as_it_would_without_us(runs: Runs, ending: str) -> None:
     """Its exit code, what it printed, its handlers and its last words."""
     changed = [
         (found.state, found.outbox, found.child)
-        for found in cells(ending)
-        if not same_end(found, bare(ending))
+        for found in runs.cells(ending)
+        if not same_end(found, runs.bare(ending))
     ]
-    assert changed == [], bare(ending)
+    assert changed == [], runs.bare(ending)
 
 
 @each_ending
-def test_the_end_is_not_held_up_beyond_what_is_allowed(ending: str) -> None:
-    slow = [(found.state, found.exit_s) for found in cells(ending) if found.exit_s > LONGEST_END_S]
+def test_the_end_is_not_held_up_beyond_what_is_allowed(runs: Runs, ending: str) -> None:
+    slow = [(found.state, found.exit_s) for found in runs.cells(ending) if found.exit_s > LONGEST_END_S]
     assert slow == []
 
 
 @each_ending
-def test_with_the_outbox_nothing_is_lost_and_nothing_is_doubled(ending: str) -> None:
+def test_with_the_outbox_nothing_is_lost_and_nothing_is_doubled(runs: Runs, ending: str) -> None:
     """Of those that no code can run at, what is lost is no more than the last 250 ms had brought."""
-    kept = [found for found in cells(ending) if found.outbox]
-    print(table(cells(ending)))
+    kept = [found for found in runs.cells(ending) if found.outbox]
+    print(table(runs.cells(ending)))
     assert [(found.state, found.replay) for found in kept if not found.replay or found.replay.code] == []
     assert {found.state: found.duplicated for found in kept if found.duplicated} == {}
     allowed = {found.state: found.recent if ending in HARD else 0 for found in kept}
@@ -68,10 +94,10 @@ def test_with_the_outbox_nothing_is_lost_and_nothing_is_doubled(ending: str) -> 
 
 
 @pytest.mark.parametrize("ending", [_possible(ending) for ending in ("normal", "sigterm_default", "kill_9")])
-def test_in_batches_nothing_is_lost_and_nothing_is_doubled_either(ending: str) -> None:
-    found = list(run_matrix([ending], outbox=[True], batch=True))
+def test_in_batches_nothing_is_lost_and_nothing_is_doubled_either(runs: Runs, ending: str) -> None:
+    found = runs.in_batches(ending)
     print(table([*found, *(replace(one, outbox=False) for one in found)]))
-    assert [(one.state, one.child) for one in found if not same_end(one, bare(ending))] == []
+    assert [(one.state, one.child) for one in found if not same_end(one, runs.bare(ending))] == []
     assert [(one.state, one.replay) for one in found if not one.replay or one.replay.code] == []
     assert {one.state: one.duplicated for one in found if one.duplicated} == {}
     allowed = {one.state: one.recent if ending in HARD else 0 for one in found}
