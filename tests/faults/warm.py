@@ -9,6 +9,7 @@ main program does.
 
 from __future__ import annotations
 
+import gc
 import json
 import os
 import selectors
@@ -113,6 +114,7 @@ def _read(descriptors: Sequence[int], pid: int) -> tuple[str, str]:
 
 def main() -> None:
     Child("warm", os.devnull, bare=True).call()
+    gc.freeze()  # a child that collected it would copy it all first
     with socket.socket(fileno=int(sys.argv[1])) as line:
         arguments = _serve(line)
     main_of_child(arguments)
