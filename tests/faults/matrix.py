@@ -21,7 +21,7 @@ from tests.support.programs import Ended
 
 AT_A_TIME = 2
 """Where it counts how long a process took to end, and what it has lost."""
-ORDERLY_AT_A_TIME = 4
+ORDERLY_AT_A_TIME = 3
 """Where code runs at the end: much of that is waiting for the endpoint, and nothing may be lost anyway."""
 QUICK_ENDINGS = ("normal", "sys_exit", "sigterm_default", "kill_9", "daemon_threads", "fork", "prefork")
 QUICK_STATES = ("ok", "refuse")
