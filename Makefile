@@ -4,10 +4,9 @@
 PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/$(if $(filter Windows_NT,$(OS)),Scripts,bin)
-# A file stays whole: its tests may share what is dear to set up. Much of the time they wait for processes, so three
-# share two cores well.
-SHARED := -n 3 --dist=loadfile --durations=15
-BROWSE  = $(BIN)/python -m tests.browser.chromium && $(BIN)/python -m pytest tests/browser $(SHARED)
+# The tests of a file share what is dear to set up, so they stay together until somebody would be idle.
+SHARED := --dist=worksteal --durations=15
+BROWSE  = $(BIN)/python -m tests.browser.chromium && $(BIN)/python -m pytest tests/browser -n 3 $(SHARED)
 PIP    := $(BIN)/python -m pip -qq --disable-pip-version-check install --use-pep517
 
 .PHONY: help demo test test-browser check test-matrix test-frameworks test-clients faults manifest screenshots bench
@@ -35,15 +34,15 @@ help:
 demo: $(VENV)/.core
 	$(BIN)/promptlayer-patch demo $(ARGS)
 
-# Processes that end and endpoints that fail are left alone with the machine; the rest is shared
-# among processes. The browser has its turn when the others are done: it takes the machine for itself.
+# What measures is left alone with the machine; the rest is shared among processes, four on two cores, since much
+# of the time they wait for programs. The browser has its turn when the others are done: it takes the machine for itself.
 test: $(VENV)/.test
 ifdef ARGS
 	$(BIN)/python -m pytest $(ARGS)
 else
 	@failed=0; \
-	$(BIN)/python -m pytest tests/faults || failed=1; \
-	$(BIN)/python -m pytest --ignore=tests/faults $(SHARED) || failed=1; \
+	$(BIN)/python -m pytest -m alone tests/faults || failed=1; \
+	$(BIN)/python -m pytest -m "not alone" -n 4 $(SHARED) || failed=1; \
 	{ $(BROWSE); } || failed=1; \
 	exit $$failed
 endif

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import os
 import signal
 from collections.abc import Iterator
@@ -25,6 +26,13 @@ settings.load_profile("suite")
 for _signal, _handler in (("SIGINT", signal.default_int_handler), ("SIGHUP", signal.SIG_DFL)):
     if signal.getsignal(getattr(signal, _signal, signal.SIGINT)) is signal.SIG_IGN:
         signal.signal(getattr(signal, _signal), _handler)
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _quick_collections() -> None:
+    """What is there by now is not looked at again by every collection: by and by it becomes much."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(autouse=True)

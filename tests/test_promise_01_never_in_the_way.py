@@ -402,15 +402,11 @@ class Failing:
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _quick_collections() -> Iterator[None]:
-    """What was there before is not looked at again by the many collections of these tests."""
-    gc.collect()
-    gc.freeze()
+def _all_imported(_quick_collections: None) -> None:
+    """The many collections of these tests do not look at what openai imports late, either."""
     for run in RUNS:
-        observe(run, installed=False)  # openai imports some things late
+        observe(run, installed=False)
     gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(autouse=True)

@@ -49,16 +49,14 @@ FINE = {Ending.COMPLETE, Ending.CLOSED_EARLY, Ending.ABANDONED, Ending.NEVER_REA
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _quick_collections() -> Iterator[None]:
-    """What was there before is not looked at again by the many collections of these tests."""
+def _all_imported(_quick_collections: None) -> None:
+    """The many collections of these tests do not look at what openai imports late, either."""
     for kind in KINDS:
         mock = Mock()
         mock.play(kind)
-        read_it_all(Talk(mock.client(), script(kind)))  # has openai import what it imports lazily
+        read_it_all(Talk(mock.client(), script(kind)))
     gc.collect()
     gc.freeze()
-    yield
-    gc.unfreeze()
 
 
 @pytest.fixture(params=[Loopback, Mock], ids=["loopback", "one-chunk"])

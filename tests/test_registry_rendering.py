@@ -224,6 +224,7 @@ def test_jinja2_is_rendered_by_the_rules(text: str, variables: dict[str, Any]) -
         ("{% set _ = l.append(4) %}{{ l|sum }}", "10"),
         ("{{ 'a, b'.split(', ')|join('-') }} {{ d.get('k', 0) }} {{ '{0}{x}'.format(1, x=2) }}", "a-b 7 12"),
         ("{% for k, v in d.items() %}{{ k }}={{ v }}{% endfor %}", "k=7"),
+        ("{{ 'Invoice 2026-00007' % () }}", "Invoice 2026-00007"),
         ("{{ cycler('a', 'b').next() }}{% set j = joiner(',') %}{{ j() }}x{{ j() }}y", "ax,y"),
         ("{% call m() %}{% endcall %}", "{% call m() %}{% endcall %}"),
         ("{% if %}", "{% if %}"),

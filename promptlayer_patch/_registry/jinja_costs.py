@@ -98,7 +98,8 @@ def _repeated(budget: Budget, many: Any, times: Any) -> None:
 
 
 def _percent(budget: Budget, text: str, values: Any) -> None:
-    budget.padding(text)
+    _, _, formats = text.partition("%")
+    budget.padding(formats)
     budget.spend(text.count("%") * budget.weigh(values))
 
 

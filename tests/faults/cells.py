@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import os
-import signal
-import subprocess
 import sys
 import time
 from collections.abc import Mapping, Sequence
@@ -14,12 +12,13 @@ from pathlib import Path
 from tests.faults.accounting import NS_PER_MS, Notes, Returned, displacement, duplicated, lost, read_notes
 from tests.faults.behaviours import Behaviour, hang, ok, store_then_drop, storm
 from tests.faults.endpoint import Endpoint
-from tests.support.programs import FORKS, ROOT, Ended
+from tests.faults.running import run
+from tests.faults.warm import Interpreters
+from tests.support.programs import Ended
 
 API_KEY = "pl_secret_of_the_faults"
 SHUTDOWN_TIMEOUT_S = 2.0
 REPLAY_TIMEOUT_S = 30
-TOO_LONG_S = 60.0
 
 STATES: Mapping[str, Behaviour | None] = {
     "ok": ok,
@@ -50,13 +49,15 @@ class Outcome:
     replay: Ended | None
 
 
-def run_cell(ending: str, state: str, *, outbox: bool, where: Path, batch: bool = False) -> Outcome:
+def run_cell(
+    interpreters: Interpreters, ending: str, state: str, *, outbox: bool, where: Path, batch: bool = False
+) -> Outcome:
     """Run a child in the empty directory `where`."""
     with Endpoint(STATES[state] or ok, dedupe=state in DEDUPES) as endpoint:
         if STATES[state] is None:
             endpoint.refuse()
         environment = environment_of(endpoint.base_url, where, outbox=outbox, batch=batch)
-        child, ended_ns = run_child(ending, where, environment)
+        child, ended_ns = run_child(interpreters, ending, where, environment)
         endpoint.behave(ok)
         endpoint.let_go()
         endpoint.wait_until_quiet()
@@ -93,15 +94,17 @@ def _outcome(
     )
 
 
-def run_bare(ending: str, where: Path) -> Ended:
+def run_bare(interpreters: Interpreters, ending: str, where: Path) -> Ended:
     """The same child without promptlayer_patch."""
-    return run_child(ending, where, environment_of("", where, outbox=False), "--bare")[0]
+    return run_child(interpreters, ending, where, environment_of("", where, outbox=False), "--bare")[0]
 
 
-def run_child(ending: str, where: Path, environment: Mapping[str, str], *options: str) -> tuple[Ended, int]:
+def run_child(
+    interpreters: Interpreters, ending: str, where: Path, environment: Mapping[str, str], *options: str
+) -> tuple[Ended, int]:
     """How the child ended, and when, by the monotonic clock."""
     arguments = [ending, "--id", "1", "--notes", str(where / "notes"), *options]
-    ended = run([sys.executable, *FORKS, "-m", "tests.faults.children", *arguments], environment)
+    ended = interpreters.run(arguments, environment)
     return ended, time.monotonic_ns()
 
 
@@ -124,34 +127,6 @@ def environment_of(base_url: str, where: Path, *, outbox: bool, batch: bool = Fa
         "PROMPTLAYER_BATCH": "1" if batch else "0",
         "PROMPTLAYER_SHUTDOWN_TIMEOUT_S": str(SHUTDOWN_TIMEOUT_S),
     }
-
-
-def run(command: Sequence[str], environment: Mapping[str, str]) -> Ended:
-    """Run a program in a session of its own, so that it and all it forks can be ended together."""
-    began = time.monotonic()
-    program = subprocess.Popen(
-        command,
-        cwd=ROOT,
-        env=environment,
-        text=True,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-    )
-    try:
-        out, err = program.communicate(timeout=TOO_LONG_S)
-    except subprocess.TimeoutExpired:
-        _end(program)
-        out, err = program.communicate()
-        err += f"\nended by force after {TOO_LONG_S} s"
-    return Ended(program.returncode, out, err, time.monotonic() - began)
-
-
-def _end(program: subprocess.Popen[str]) -> None:
-    if hasattr(os, "killpg"):
-        os.killpg(program.pid, signal.SIGKILL)
-    else:
-        program.kill()
 
 
 def is_full() -> bool:

@@ -14,6 +14,7 @@ import json
 import os
 import threading
 import time
+from collections.abc import Sequence
 from typing import Any
 
 import openai
@@ -114,7 +115,7 @@ def _answer(_: Any) -> Any:
     return http.Response(200, content=_COMPLETION, headers={"content-type": "application/json"})
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     from tests.faults.endings import BEFORE_INSTALL, ENDINGS
 
     parser = argparse.ArgumentParser()
@@ -123,7 +124,7 @@ def main() -> None:
     parser.add_argument("--notes", required=True)
     parser.add_argument("--calls", type=int, default=CALLS)
     parser.add_argument("--bare", action="store_true")
-    found = parser.parse_args()
+    found = parser.parse_args(arguments)
     child = Child(found.id, found.notes, calls=found.calls, bare=found.bare)
     if found.ending in BEFORE_INSTALL:
         BEFORE_INSTALL[found.ending](child)

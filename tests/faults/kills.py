@@ -19,8 +19,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from tests.faults.accounting import NS_PER_MS, Returned, duplicated, lost, read_notes
-from tests.faults.cells import environment_of, replayed, run
+from tests.faults.cells import environment_of, replayed
 from tests.faults.endpoint import Endpoint
+from tests.faults.running import run
 from tests.support.programs import FORKS, Ended
 
 KILLS = 200

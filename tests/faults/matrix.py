@@ -16,40 +16,48 @@ from pathlib import Path
 
 from tests.faults.cells import STATES, Outcome, run_bare, run_cell
 from tests.faults.endings import ENDINGS, HARD
+from tests.faults.warm import Interpreters
 from tests.support.programs import Ended
 
 AT_A_TIME = 2
+"""Where it counts how long a process took to end, and what it has lost."""
+ORDERLY_AT_A_TIME = 3
+"""Where code runs at the end: much of that is waiting for the endpoint, and nothing may be lost anyway."""
 QUICK_ENDINGS = ("normal", "sys_exit", "sigterm_default", "kill_9", "daemon_threads", "fork", "prefork")
 QUICK_STATES = ("ok", "refuse")
 Key = tuple[str, str, bool]
 
 
 def run_matrix(
+    interpreters: Interpreters,
     endings: Iterable[str],
     states: Iterable[str] = tuple(STATES),
     outbox: Iterable[bool] = (True, False),
     *,
     batch: bool = False,
+    at_a_time: int = AT_A_TIME,
 ) -> Iterator[Outcome]:
-    """The outcomes, in order, of cells that are run two at a time."""
-    with ThreadPoolExecutor(AT_A_TIME) as workers:
-        yield from workers.map(partial(_in_a_directory, batch), product(endings, states, outbox))
+    """The outcomes, in order, of cells that are run `at_a_time`."""
+    with ThreadPoolExecutor(at_a_time) as workers:
+        yield from workers.map(
+            partial(_in_a_directory, interpreters, batch), product(endings, states, outbox)
+        )
 
 
-def _in_a_directory(batch: bool, key: Key) -> Outcome:
+def _in_a_directory(interpreters: Interpreters, batch: bool, key: Key) -> Outcome:
     ending, state, outbox = key
     with tempfile.TemporaryDirectory() as where:
-        return run_cell(ending, state, outbox=outbox, where=Path(where), batch=batch)
+        return run_cell(interpreters, ending, state, outbox=outbox, where=Path(where), batch=batch)
 
 
-def run_all_bare(endings: Iterable[str]) -> Iterator[Ended]:
+def run_all_bare(interpreters: Interpreters, endings: Iterable[str]) -> Iterator[Ended]:
     with ThreadPoolExecutor(AT_A_TIME) as workers:
-        yield from workers.map(_bare, endings)
+        yield from workers.map(partial(_bare, interpreters), endings)
 
 
-def _bare(ending: str) -> Ended:
+def _bare(interpreters: Interpreters, ending: str) -> Ended:
     with tempfile.TemporaryDirectory() as where:
-        return run_bare(ending, Path(where))
+        return run_bare(interpreters, ending, Path(where))
 
 
 def same_end(outcome: Outcome, bare: Ended) -> bool:
@@ -110,8 +118,9 @@ def main() -> None:
     quick = parser.parse_args().quick
     endings = QUICK_ENDINGS if quick else tuple(ENDINGS)
     began = time.monotonic()
-    bare = dict(zip(endings, run_all_bare(endings), strict=True))
-    outcomes = list(run_matrix(endings, QUICK_STATES if quick else tuple(STATES)))
+    with Interpreters() as interpreters:
+        bare = dict(zip(endings, run_all_bare(interpreters, endings), strict=True))
+        outcomes = list(run_matrix(interpreters, endings, QUICK_STATES if quick else tuple(STATES)))
     print("lost/duplicated/seconds to end, ~ largest displacement; outbox on and off\n")
     print(table(outcomes))
     print()

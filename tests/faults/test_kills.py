@@ -11,7 +11,10 @@ from tests.faults.cells import is_full
 
 ENDS = {"kill": kills.KILLS, "exit": kills.EXITS} if is_full() else {"kill": 40, "exit": 10}
 
-pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="there is no fork to raise children with")
+pytestmark = [
+    pytest.mark.skipif(sys.platform == "win32", reason="there is no fork to raise children with"),
+    pytest.mark.alone,
+]
 
 
 @pytest.mark.parametrize("how", ENDS)

@@ -13,7 +13,8 @@ class Tally:
     done: dict[str, Counter[str]] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
     adapted: Counter[str] = field(default_factory=Counter)
-    runs: int = 0
+    runs: set[tuple[str, str]] = field(default_factory=set)
+    """Which case was run in which mode."""
     left_out_calls: int = 0
     left_out_variants: int = 0
 

@@ -34,9 +34,9 @@ def why_not_replayed(played: Played) -> str | None:
     return None
 
 
-def count(tally: Tally, mode: str, run: Run) -> None:
-    """Add a run to the counts; what could not be played is counted as well."""
-    tally.runs += 1
+def count(tally: Tally, case: Case, mode: str, run: Run) -> None:
+    """Add a run of the case to the counts; what could not be played is counted as well."""
+    tally.runs.add((case.id, mode))
     tally.count(mode, "cases", int(bool(run.played)))
     for call in run.left_out:
         tally.leave_out(f"{call.name} is not there", call.variant)
