@@ -112,7 +112,7 @@ def _decoded(body: bytes) -> tuple[Any, bytes | None]:
     if not body:
         return None, None
     try:
-        return parsed(body.decode()), body
+        return parsed(body), body
     except (ValueError, RecursionError):
         pass
     try:

@@ -142,6 +142,25 @@ def test_no_neighbour_hides_a_secret(
             assert not is_clean(json.dumps(one, **spelling).encode("utf-8", "surrogatepass"))
 
 
+@settings(max_examples=300)
+@given(
+    data=DATA,
+    secret=SECRETS,
+    before=st.sampled_from(BESIDE),
+    many=st.sampled_from(("", "-", "_", "J", "I", "B", "b", "\\", '"')),
+    apart=st.sampled_from((40, 3_000, 9_000)),
+    spelling=st.sampled_from(SPELLINGS),
+)
+def test_no_length_of_the_text_around_it_hides_a_secret(
+    data: Any, secret: str, before: str, many: str, apart: int, spelling: dict[str, Any]
+) -> None:
+    """Long bodies are looked through in another way, which changes where a byte becomes frequent."""
+    around = (many + "z" * apart + " ") * (20_000 // apart)
+    for one in ([around, data], [around, before + secret], [before + secret, around], {around: secret}):
+        if scrubbed_value(one) is not one:
+            assert not is_clean(json.dumps(one, **spelling).encode("utf-8", "surrogatepass"))
+
+
 @pytest.mark.parametrize("code", [f"\\u00{number:02x}" for number in range(0x20, 0x7F)], ids=str)
 def test_a_letter_spelled_as_a_number_hides_nothing(code: str) -> None:
     letter = json.loads(f'"{code}"')
