@@ -11,15 +11,18 @@ from collections import deque
 from collections.abc import Mapping
 from typing import Any
 
-from promptlayer_patch._bodies import Bodies
+from promptlayer_patch._bodies import Bodies, keep, outlined
 from promptlayer_patch._capture.call import Call, header, is_text
 from promptlayer_patch._folding import Folded, fold_stream, parse_events
 from promptlayer_patch._parsing import parsed
-from promptlayer_patch._vectors import as_floats
+from promptlayer_patch._vectors import has_vectors
 from promptlayer_patch.records import Ending, Failure, Record
 
 _KEYS = re.compile(r"\b(?:sk|pl|rk)[-_][A-Za-z0-9_*-]{12,}|(?<=Bearer )[A-Za-z0-9._-]{12,}")
 """API keys, as providers quote them in error messages."""
+
+_LONG = 16_384
+"""Bytes of a request that is not kept as data."""
 
 _LEFT_OUT = frozenset({"NotGiven", "Omit"})
 """Types of the objects by which the client marks arguments that were left out."""
@@ -30,7 +33,6 @@ def record_of(call: Call) -> Record:
     body = _body(call)
     folded = fold_stream(body) if body is not None and _is_event_stream(call, body) else None
     response, answered = (folded.response, None) if folded else _response(call, body)
-    vectors = answered is not None and not call.keeps_base64 and as_floats(response)
     request, asked = _request(call)
     client, provider = _client(call.client_type)
     ending, failure = _verdict(call, folded, response)
@@ -64,8 +66,11 @@ def record_of(call: Call) -> Record:
         sdk_version=getattr(sys.modules.get("openai._version"), "__version__", None),
         shortened_from=call.left_out + call.size if call.left_out else None,
     )
-    # Frozen for all others; here it has not been handed out yet.
-    object.__setattr__(record, "bodies", Bodies(asked, answered, vectors))
+    vectors = answered is not None and not call.keeps_base64 and has_vectors(response)
+    outlines = {"response": outlined(response)} if vectors else {}
+    if asked is not None and len(asked) >= _LONG:
+        outlines["request"] = outlined(request)
+    keep(record, Bodies(asked, answered, vectors, outlines))
     return record
 
 

@@ -35,15 +35,17 @@ def encoded(load: Record | Annotation) -> bytes:
     rest = {name: getattr(load, name) for name in _REST}
     # Request and response in this order: what many requests repeat is looked for in it.
     return b'{"request":%b,"response":%b,%b' % (
-        _written(load.request, bodies.request, False),
-        _written(load.response, bodies.response, bodies.vectors),
+        _written(load, "request", bodies.request, False),
+        _written(load, "response", bodies.response, bodies.vectors),
         _as_json({**_VECTORS, **rest} if bodies.vectors else rest)[1:],
     )
 
 
-def _written(data: Any, body: bytes | None, as_it_came: bool) -> bytes:
-    """`data`, by the bytes that it was decoded from if these may be used."""
-    return body if body is not None and (as_it_came or _is_canonical(body)) else _as_json(data)
+def _written(record: Record, part: str, body: bytes | None, as_it_came: bool) -> bytes:
+    """A part of a record, by the bytes that it was decoded from if these may be used."""
+    if body is not None and (as_it_came or _is_canonical(body)):
+        return body
+    return _as_json(getattr(record, part))
 
 
 def _is_canonical(body: bytes) -> bool:

@@ -116,6 +116,16 @@ class Record:
     bodies: Bodies | None = field(default=None, init=False, repr=False, compare=False)
     """Ours: a copy with changes (`dataclasses.replace`) has none."""
 
+    if not TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """A part that was left in its bytes."""
+            if self.bodies is None or name not in self.bodies.outlines:
+                raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
+            data = self.bodies.read(name)
+            object.__setattr__(self, name, data)
+            return data
+
     @property
     def model(self) -> str | None:
         """The model that answered or, where the response does not say, the one that was asked."""

@@ -19,7 +19,7 @@ from promptlayer_patch._refining.media import with_digests
 from promptlayer_patch._refining.screening import is_clean, is_small, longest, suspects
 from promptlayer_patch._refining.secrets import scrubbed_value
 from promptlayer_patch._refining.shortening import content_size
-from promptlayer_patch._vectors import as_floats
+from promptlayer_patch._vectors import as_floats, has_vectors
 from promptlayer_patch.records import Record
 from tests.test_redaction import SECRETS
 
@@ -247,7 +247,8 @@ def test_vectors_are_written_as_they_came_and_read_as_floats() -> None:
     item = {"index": 0, "embedding": base64.b64encode(floats.tobytes()).decode()}
     response: Any = {"object": "list", "data": [item], "usage": {"total_tokens": 1}}
     body = json.dumps(response, indent=2).encode()
-    assert as_floats(response)
+    assert has_vectors(response)
+    as_floats(response)
     record = Record(id="01a2", function_name="openai.embeddings.create", request={}, response=response)
     object.__setattr__(record, "bodies", Bodies(b"{}", body, vectors=True))
     assert item["embedding"] == floats.tolist()

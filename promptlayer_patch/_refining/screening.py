@@ -7,14 +7,18 @@ not may be clean all the same.
 
 from __future__ import annotations
 
+import math
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 from promptlayer_patch._refining.rewriting import BODIES, CONTENT
 from promptlayer_patch._refining.secrets import SPELLED
 from promptlayer_patch.records import Record
 
+_WIDENED = 12
+"""One character of a text is at most so many bytes as `json.dumps` writes it: as two numbers."""
 _WIDENS = 6
 """One byte of JSON is at most so many as `json.dumps` writes it: a letter as its number, a float in full."""
 
@@ -41,7 +45,7 @@ def _words(*prefixes: bytes) -> bytes:
 
 
 _GITHUB = tuple(b"gh%c_" % kind for kind in b"oprsu")
-# Each begins with one byte that stands in it for certain, since that a byte is not there is found thirty times
+# Each begins with a byte that stands in it for certain, since that a byte is not there is found thirty times
 # faster than that a word is not. What is looked at next tells nearly all of its places from a secret.
 _BEGINNINGS = tuple(
     (pattern[:1], re.compile(pattern))
@@ -117,10 +121,22 @@ def longest(record: Record, part: str) -> int:
 
 def is_small(record: Record, limit: int) -> bool:
     """Whether the content of a record is certainly no more than `limit` bytes of JSON."""
-    if record.bodies is None or record.metadata:
-        return False
-    sizes = [0 if getattr(record, part) is None else longest(record, part) for part in BODIES]
-    return sum(sizes) * _WIDENS + len("nullnull{}") <= limit
+    size = len("nullnull") + _metadata_size(record.metadata)
+    for part in BODIES:
+        body = _body(record, part)
+        if body is not None:
+            size += len(body) * _WIDENS
+        elif getattr(record, part) is not None:  # looked at last: it may be left in its bytes
+            return False
+    return size <= limit
+
+
+def _metadata_size(metadata: Mapping[Any, Any]) -> float:
+    """No more bytes of JSON than these are in it."""
+    texts = [text for pair in metadata.items() for text in pair]
+    if not all(isinstance(text, str) for text in texts):
+        return math.inf
+    return len("{}") + sum(len(text) * _WIDENED + len('"", ') for text in texts)
 
 
 def _body(record: Record, part: str) -> bytes | None:

@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from promptlayer_patch._bodies import outline
 from promptlayer_patch._encoding import decoded, encoded
 from promptlayer_patch.annotations import PromptLink, Score
 from promptlayer_patch.records import Record
@@ -75,7 +76,9 @@ def decode(connection: sqlite3.Connection, body: bytes) -> Record:
 
 def _columns(entry: Entry) -> dict[str, Any]:
     record, error = entry.record, entry.record.error
-    input_tokens, output_tokens = token_counts(record.response)
+    # Outlines have all that is looked for: what is left out of them has no text of the model's.
+    answered = outline(record, "response")
+    input_tokens, output_tokens = token_counts(answered)
     return {
         "record_id": writable(record.id),
         "function_name": writable(record.function_name),
@@ -93,7 +96,7 @@ def _columns(entry: Entry) -> dict[str, Any]:
         "status": record.status,
         "attempts": record.attempts,
         "streamed": int(record.streamed),
-        "preview": writable(preview(record.response)),
+        "preview": writable(preview(answered)),
         "pl_status": entry.status,
         "pl_error_type": _optional_text(entry.error_type),
         "pl_error_message": _optional_text(entry.error_message),
@@ -106,8 +109,9 @@ def _columns(entry: Entry) -> dict[str, Any]:
 
 def _asked_model(record: Record) -> str | None:
     """The model by the name that was asked for, which is what people look for; it may be an alias."""
+    request = outline(record, "request")
     for name in ("model", "engine"):  # `engine` in the OpenAI library's first years
-        asked = record.request.get(name) if isinstance(record.request, Mapping) else None
+        asked = request.get(name) if isinstance(request, Mapping) else None
         if isinstance(asked, str) and asked:
             return asked
     return record.model
