@@ -9,6 +9,7 @@ import sys
 import zlib
 from collections import deque
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from promptlayer_patch._bodies import Bodies, keep, outlined
@@ -30,8 +31,10 @@ _LEFT_OUT = frozenset({"NotGiven", "Omit"})
 
 def record_of(call: Call) -> Record:
     """Everything `call` kept, decoded. What cannot be decoded is kept as text, so no data makes it fail."""
-    body = _body(call)
-    folded = fold_stream(body) if body is not None and _is_event_stream(call, body) else None
+    content_type = call.content_type
+    body = _body(call, content_type)
+    streams = body is not None and _is_event_stream(content_type, body)
+    folded = fold_stream(body) if body is not None and streams else None
     response, answered = (folded.response, None) if folded else _response(call, body)
     request, asked = _request(call)
     client, provider = _client(call.client_type)
@@ -50,7 +53,7 @@ def record_of(call: Call) -> Record:
         endpoint=_endpoint(call.url),
         request=request,
         response=response,
-        streamed=folded is not None or (call.streaming and "event-stream" in call.content_type),
+        streamed=folded is not None or (call.streaming and "event-stream" in content_type),
         started_at=call.started_at,
         ended_at=_wall_time(call, call.ended),
         first_token_at=_first_token_at(call, folded),
@@ -74,9 +77,9 @@ def record_of(call: Call) -> Record:
     return record
 
 
-def _body(call: Call) -> bytes | None:
+def _body(call: Call, content_type: str) -> bytes | None:
     body = b"".join(call.chunks) if call.chunks else call.body
-    if body is None or not is_text(call.content_type):
+    if body is None or not is_text(content_type):
         return None
     if not call.raw_encoded:
         return body
@@ -97,9 +100,9 @@ def _inflated(body: bytes, window: int) -> bytes | None:
         return None
 
 
-def _is_event_stream(call: Call, body: bytes) -> bool:
+def _is_event_stream(content_type: str, body: bytes) -> bool:
     # Some compatible servers stream events under another content type.
-    return "event-stream" in call.content_type or body[:64].lstrip().startswith((b"data:", b"event:"))
+    return "event-stream" in content_type or body[:64].lstrip().startswith((b"data:", b"event:"))
 
 
 def _response(call: Call, body: bytes | None) -> tuple[Any, bytes | None]:
@@ -207,6 +210,7 @@ def _wall_time(call: Call, stamp: float) -> float:
     return call.started_at + (stamp - call.started)
 
 
+@lru_cache(16)
 def _client(client_type: type | None) -> tuple[str | None, str]:
     """The class to name and the provider, of a client that may be a subclass of the user's."""
     names = [base.__name__ for base in (client_type.__mro__ if client_type else ())]

@@ -22,8 +22,8 @@ _WIDENED = 12
 _WIDENS = 6
 """One byte of JSON is at most so many as `json.dumps` writes it: a letter as its number, a float in full."""
 
-# A quote of JSON, or one in a string of JSON in a string of JSON.
-_KEY_END = re.compile(rb'"(?<=[yntYNT\\]")(?:[\s\x80-\xff]|\\u....|\\[bfnrt])*:')
+# A quote of JSON, or one in a string of JSON in a string of JSON, behind the last letters of a name.
+_KEY_END = re.compile(rb'"(?<=(?:[eE][yntYNT]|[oO][nN]|[^"]\\)")(?:[\s\x80-\xff]|\\u....|\\[bfnrt])*:')
 _LONGEST_NAME = 3 * max(map(len, SPELLED)) + 8
 """In bytes, with letters that casefold to those of a name, and backslashes between the name and its quote."""
 
