@@ -154,6 +154,10 @@ SHELLS = {
     "asked by who delivers to PromptLayer: tests/test_promise_01_delivering.py": (
         "_delivery.lane.Lane.batch*",
     ),
+    "what an exporter asks a record for, within its own `export`: what it raises is tested below": (
+        "_bodies.Bodies.read",
+        "_bodies.outline",
+    ),
     "the hook itself, called by the import system; each holds nothing but guarded steps": (
         "_arrival.Arrival.find_spec",
         "_patching.Patcher._imported",
