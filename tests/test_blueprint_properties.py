@@ -177,3 +177,37 @@ def test_the_values_of_a_large_object_are_the_first_ones() -> None:
     assert facts.output_values["rows.name"][:2] == ("n0", "n1")
     assert facts.output_values["rows.k0"] == ("0",)
     assert len(facts.output_values) == OUTPUT_PATHS
+
+
+texts = st.text(max_size=40) | st.sampled_from(('{"a": {"b": [1, 2]}}', " {", "x" * 70, "[user]: y"))
+beside = st.dictionaries(
+    st.sampled_from(("tool_calls", "function_call", "refusal", "audio", "reasoning_content", "annotations")),
+    st.none() | st.just([]) | anything,
+    max_size=2,
+)
+
+
+def in_parts(message: dict[str, Any]) -> dict[str, Any]:
+    return {**message, "content": [{"type": "text", "text": message["content"]}]}
+
+
+@given(
+    roles=st.lists(
+        st.sampled_from(("system", "user", "assistant", "tool", "placeholder")) | st.text(max_size=70)
+    ),
+    data=st.data(),
+)
+def test_a_text_is_known_by_the_same_facts_as_a_list_of_that_one_text(
+    roles: list[str], data: st.DataObject
+) -> None:
+    """Chats of texts alone, which nearly all are, are read on a short path of their own."""
+    messages = [{**data.draw(beside), "role": role, "content": data.draw(texts)} for role in roles]
+    answer = {**data.draw(beside), "role": "assistant", "content": data.draw(texts)}
+    usage = data.draw(st.none() | st.dictionaries(st.sampled_from(KEYS), scalars, max_size=3))
+
+    def facts(form: Any) -> Any:
+        request = {"model": "gpt-4o", "messages": [form(message) for message in messages]}
+        response = {"choices": [{"index": 0, "message": form(answer)}], "usage": usage}
+        return facts_of(a_record("openai.chat.completions.create", request, response))
+
+    assert facts(dict) == facts(in_parts)

@@ -20,6 +20,7 @@ from promptlayer_patch._blueprint.facts import (
     output_text_of,
 )
 from promptlayer_patch._blueprint.models import api_type_of, model_of, parameters_of
+from promptlayer_patch._blueprint.plain import plain_exchange
 from promptlayer_patch._blueprint.reading import Json
 from promptlayer_patch._blueprint.templates import is_completion, joined
 from promptlayer_patch._blueprint.texts import TEXT_CHARS
@@ -79,6 +80,31 @@ def output_of(record: Record) -> dict[str, Any]:
 
 def facts_of(record: Record) -> Facts:
     """What search and the charts know of `record`."""
+    return _plain_facts(record) or _facts(record)
+
+
+def _plain_facts(record: Record) -> Facts | None:
+    request = record.request
+    if type(request) is not dict or api_of(record.function_name, request, record.response) is not Api.CHAT:
+        return None
+    said = plain_exchange(request, record.response)
+    if said is None:
+        return None
+    return Facts(
+        input_text=said.input_text,
+        output_text=said.output_text,
+        shape="plain_text",
+        output_values={},
+        tool_names=(),
+        turn_count=said.turn_count,
+        tool_call_count=0,
+        api_type=api_type_of(Api.CHAT, request),
+        parameters=parameters_of(Api.CHAT, request),
+        usage=usage_of(record.response),
+    )
+
+
+def _facts(record: Record) -> Facts:
     reading = _read(record)
     return facts_from(
         reading.asked,

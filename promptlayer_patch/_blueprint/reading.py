@@ -43,6 +43,8 @@ def string(value: Any) -> str:
 
 def count(value: Any) -> int | None:
     """`value` if it can be a number of tokens: providers, and those who are compatible, send anything."""
+    if type(value) is int or value is None:  # as nearly always
+        return value if value is not None and 0 <= value <= _LARGEST_INTEGER else None
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= _LARGEST_INTEGER:

@@ -16,6 +16,7 @@ __all__ = [
     "joined_text",
     "spoken",
     "tool_names_of",
+    "turn",
     "unspoken",
 ]
 
@@ -73,14 +74,16 @@ def tool_names_of(content: Iterable[Any]) -> Iterator[str]:
 
 def _turns(messages: Iterable[Json]) -> Iterator[str]:
     for message in messages:
-        role = string(message.get("role"))[:64]
-        if role != "placeholder":
-            words = _plain_text(entries(message.get("content")))
-            calls = calls_of(message)
-            if calls:
-                words = joined_text((words, *(f"{name}({arguments})" for name, arguments in calls)), "\n")
-            if words:
-                yield f"[{role}]: {words}"
+        words = _plain_text(entries(message.get("content")))
+        calls = calls_of(message)
+        if calls:
+            words = joined_text((words, *(f"{name}({arguments})" for name, arguments in calls)), "\n")
+        yield turn(string(message.get("role")), words)
+
+
+def turn(role: str, words: str) -> str:
+    """A message's line in `input_text`; empty where it says nothing, or only that others are missing."""
+    return f"[{role[:64]}]: {words}" if words and role != "placeholder" else ""
 
 
 def _plain_text(content: list[Any]) -> str:

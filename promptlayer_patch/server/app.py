@@ -27,9 +27,9 @@ from promptlayer_patch.server.bodies import (
 from promptlayer_patch.server.dashboard import entering
 from promptlayer_patch.server.dashboard.refusing import refused
 from promptlayer_patch.server.endpoints import Answer, Auth, Call, Endpoint, RawBody, Stream
-from promptlayer_patch.server.guarding import Gate
+from promptlayer_patch.server.guarding import ALWAYS, Gate
 from promptlayer_patch.server.keyring import Keyring
-from promptlayer_patch.server.protocol import has_arrived
+from promptlayer_patch.server.protocol import answered_at_once, has_arrived
 from promptlayer_patch.server.refusals import BadRequest, NotFound, Refusal, Unauthorized, Unavailable
 from promptlayer_patch.server.sessions import Sessions
 from promptlayer_patch.server.streaming import start_of, stream
@@ -42,6 +42,11 @@ __all__ = ["Application"]
 log = logging.getLogger("promptlayer_patch.server")
 
 _JSON = "application/json; charset=utf-8"
+_JSON_HEAD = b"content-type: %b\r\ncontent-length: %%d\r\n%b" % (
+    _JSON.encode(),
+    b"".join(b"%b: %b\r\n" % header for header in ALWAYS),
+)
+"""The headers of most answers, without the length."""
 _FORM = "application/x-www-form-urlencoded"
 _WITHOUT_BODY = ("GET", "DELETE")
 _PART = re.compile(r"{(\w+)}")
@@ -268,6 +273,9 @@ async def _send(send: Send, answer: Answer, *, head: bool) -> None:
     content, content_type = answer.content, answer.content_type
     if content_type is None:
         content, content_type = answer_json(content), _JSON
+    if content_type is _JSON and not answer.headers and not head and answer.status != 204:
+        if answered_at_once(send, answer.status or 200, _JSON_HEAD % len(content), content):
+            return
     headers = {"content-type": content_type, "content-length": str(len(content)), **answer.headers}
     if answer.status == 204:
         content, headers = b"", dict(answer.headers)

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import json
 
-from starlette.types import Receive
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from starlette.types import Receive, Send
+from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol, RequestResponseCycle
 
 from promptlayer_patch.server.guarding import ALWAYS
 
-__all__ = ["PatientProtocol", "has_arrived"]
+__all__ = ["PatientProtocol", "answered_at_once", "has_arrived"]
 
 HEAD_MAX_BYTES = 64 * 1024
 HEAD_TIMEOUT_S = 10.0
@@ -20,6 +20,26 @@ def has_arrived(receive: Receive) -> bool:
     """Whether the whole body of a request is here, so that to read it is not to wait."""
     cycle = getattr(receive, "__self__", None)
     return isinstance(cycle, RequestResponseCycle) and not cycle.more_body
+
+
+def answered_at_once(send: Send, status: int, head: bytes, content: bytes) -> bool:
+    """Send a whole answer in one write, if that can be done without waiting; false if nothing was sent.
+
+    `head` are the lines of its headers, the length of `content` among them. As two messages it would be two
+    packets, for which the client wakes twice, and every header would be looked through for what none has.
+    """
+    cycle = getattr(send, "__self__", None)
+    if not isinstance(cycle, RequestResponseCycle) or cycle.response_started:
+        return False
+    if cycle.disconnected or cycle.flow.write_paused or not cycle.keep_alive:
+        return False
+    cycle.response_started = cycle.response_complete = True
+    cycle.waiting_for_100_continue = False
+    own = b"".join([b"%b: %b\r\n" % header for header in cycle.default_headers])
+    cycle.transport.write(b"".join((STATUS_LINE[status], own, head, b"\r\n", content)))
+    cycle.message_event.set()
+    cycle.on_response()
+    return True
 
 
 class PatientProtocol(HttpToolsProtocol):
