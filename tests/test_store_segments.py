@@ -58,6 +58,16 @@ def test_a_text_falls_into_words(text: str, expected: list[str]) -> None:
     assert words(text) == expected
 
 
+def test_chinese_characters_are_words_as_they_stand() -> None:
+    """They are not looked up one by one, so none of them may be one that folding changes."""
+    unicode = unicodedata.ucd_3_2_0
+    for code in (*range(0x3400, 0x4DB6), *range(0x4E00, 0x9FA6)):
+        character = chr(code)
+        assert unicode.category(character) == "Lo"
+        assert unicode.normalize("NFKD", character.casefold()) == character
+        assert words(f"a{character}b") == ["a", character, "b"]
+
+
 def test_neighbours_of_scripts_without_spaces_are_indexed_in_pairs() -> None:
     assert segmented("退款政策").split() == ["退款", "款政", "政策", "策"]
     assert segmented("退，款 a 政").split() == ["退款", "款", "a", "政"], "a comma parts no words"
