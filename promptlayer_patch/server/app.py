@@ -29,7 +29,7 @@ from promptlayer_patch.server.dashboard.refusing import refused
 from promptlayer_patch.server.endpoints import Answer, Auth, Call, Endpoint, RawBody, Stream
 from promptlayer_patch.server.guarding import ALWAYS, Gate
 from promptlayer_patch.server.keyring import Keyring
-from promptlayer_patch.server.protocol import answered_at_once, has_arrived
+from promptlayer_patch.server.protocol import answered_at_once
 from promptlayer_patch.server.refusals import BadRequest, NotFound, Refusal, Unauthorized, Unavailable
 from promptlayer_patch.server.sessions import Sessions
 from promptlayer_patch.server.streaming import start_of, stream
@@ -173,13 +173,12 @@ class Application:
         if endpoint.method in _WITHOUT_BODY:
             return b""
         read = self._bodies.read
-        arrived = has_arrived(receive)
         if endpoint.raw:
             if kind not in endpoint.raw:
                 raise UnsupportedMediaType(f"the content type must be one of {', '.join(endpoint.raw)}")
             most = MAX_BYTES if kind == "application/json" else MAX_INFLATED_BYTES
-            return await read(receive, headers, place, arrived=arrived, inflated_max=most)
-        content = await read(receive, headers, place, arrived=arrived)
+            return await read(receive, headers, place, inflated_max=most)
+        content = await read(receive, headers, place)
         if endpoint.form and kind == _FORM:
             return content
         # A form of another site can send any other type without asking; it cannot send this one.

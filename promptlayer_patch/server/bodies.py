@@ -14,6 +14,7 @@ from pydantic_core import from_json
 from starlette.requests import ClientDisconnect
 from starlette.types import Receive
 
+from promptlayer_patch.server.protocol import arrived
 from promptlayer_patch.server.refusals import BadRequest, Invalid, Refusal, TooLarge
 
 __all__ = ["LARGE_BYTES", "Bodies", "Place", "UnsupportedMediaType", "checked", "json_in"]
@@ -95,28 +96,38 @@ class Bodies:
         headers: Mapping[str, str],
         place: Place,
         *,
-        arrived: bool = False,
         inflated_max: int = MAX_BYTES,
     ) -> bytes:
         """The whole body, inflated. Raises a `Refusal` as soon as it is too long, without reading on.
 
-        A large one keeps others waiting for its `place`, for what is made of it takes memory too. `arrived`
-        says that the last of it is here, so that nobody needs to look at the clock.
+        A large one keeps others waiting for its `place`, for what is made of it takes memory too.
         """
         declared = headers.get("content-length", "")
         if declared.isdigit() and int(declared) > MAX_BYTES:
             raise TooLarge(f"a body has at most {MAX_BYTES} bytes")
-        try:
-            whole = _whole(receive, place)
-            content = await (whole if arrived else _within(READ_TIMEOUT_S, whole))
-        except (asyncio.TimeoutError, TimeoutError):
-            raise BodyTimeout("the body did not arrive in time") from None
+        here = arrived(receive)
+        content = await _waited_for(receive, place) if here is None else await _sized(here, place)
         encoding = headers.get("content-encoding")
         if encoding:
             if len(content) <= LARGE_BYTES:
                 await place.take()
             content = await asyncio.to_thread(_inflated, content, encoding, inflated_max)
         return content
+
+
+async def _sized(content: bytes, place: Place) -> bytes:
+    if len(content) > MAX_BYTES:
+        raise TooLarge(f"a body has at most {MAX_BYTES} bytes")
+    if len(content) > LARGE_BYTES:
+        await place.take()
+    return content
+
+
+async def _waited_for(receive: Receive, place: Place) -> bytes:
+    try:
+        return await _within(READ_TIMEOUT_S, _whole(receive, place))
+    except (asyncio.TimeoutError, TimeoutError):
+        raise BodyTimeout("the body did not arrive in time") from None
 
 
 async def _whole(receive: Receive, place: Place) -> bytes:

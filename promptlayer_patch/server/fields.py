@@ -77,7 +77,7 @@ def _metadata(value: Any) -> dict[str, str]:
         return {}
     if not isinstance(value, dict):
         raise ValueError("expected an object of strings")
-    if any(len(key) > 1024 for key in value):
+    if max(map(len, value), default=0) > 1024:
         raise ValueError("a key has at most 1024 characters")
     return {key: one if isinstance(one, str) else json.dumps(one) for key, one in value.items()}
 

@@ -72,7 +72,7 @@ class Gate:
 
     def admit(self, scope: Scope, headers: Mapping[str, str]) -> None:
         """Raises a `Refusal` for a request that must not be looked at any further."""
-        if sum(name == b"host" for name, _ in scope["headers"]) != 1:
+        if [name for name, _ in scope["headers"]].count(b"host") != 1:
             raise BadRequest("a request has exactly one Host")
         if headers["host"].lower() not in self._hosts:
             raise Misdirected("this server does not answer to that name")

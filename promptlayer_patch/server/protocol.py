@@ -10,16 +10,24 @@ from uvicorn.protocols.http.httptools_impl import STATUS_LINE, HttpToolsProtocol
 
 from promptlayer_patch.server.guarding import ALWAYS
 
-__all__ = ["PatientProtocol", "answered_at_once", "has_arrived"]
+__all__ = ["PatientProtocol", "answered_at_once", "arrived"]
 
 HEAD_MAX_BYTES = 64 * 1024
 HEAD_TIMEOUT_S = 10.0
 
 
-def has_arrived(receive: Receive) -> bool:
-    """Whether the whole body of a request is here, so that to read it is not to wait."""
+def arrived(receive: Receive) -> bytes | None:
+    """The body of a request that is here whole, as nearly always, so that nobody has to wait; else `None`.
+
+    What is given is taken: to receive it once more gives an empty one.
+    """
     cycle = getattr(receive, "__self__", None)
-    return isinstance(cycle, RequestResponseCycle) and not cycle.more_body
+    if not isinstance(cycle, RequestResponseCycle) or cycle.more_body or cycle.disconnected:
+        return None
+    body = bytes(cycle.body)
+    cycle.body = bytearray()
+    cycle.flow.resume_reading()
+    return body
 
 
 def answered_at_once(send: Send, status: int, head: bytes, content: bytes) -> bool:
