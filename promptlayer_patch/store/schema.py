@@ -99,6 +99,9 @@ _ANNOTATIONS = (
 )
 
 _SERVED = (
+    # Whoever looks for metadata asks full-text search, or the rows of a request. It took as much writing as
+    # all other tables of a new request together: every value belongs on another page.
+    "DROP INDEX request_metadata_by_value",
     # What PromptLayer's protocol says of a request beside the record.
     "ALTER TABLE requests ADD COLUMN pl_status TEXT",
     "ALTER TABLE requests ADD COLUMN pl_error_type TEXT",
