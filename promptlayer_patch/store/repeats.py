@@ -22,26 +22,34 @@ _LEAST_BYTES = 256
 # Two messages are a question and how to answer it; from the third on they are history, and come again.
 _QUESTION = 2
 _MOST_REMEMBERED = 20_000
+_NEWEST = "SELECT digest FROM messages ORDER BY message_id DESC LIMIT ?"
+_UNMET = object()
 _LISTS = frozenset({"messages", "input"})
 _WHOLES = frozenset({"tools", "functions", "instructions", "system", "response_format", "text"})
 _STANDING_ROLES = frozenset({"system", "developer"})
 
 
 class Repeats:
-    """Which parts have been met before; of instructions and tools nobody can tell it at first sight."""
+    """Which parts have been met before; of instructions and tools nobody can tell it at first sight.
+
+    Those that the store has are read once. To ask it for each part would cost more than all that is saved by
+    what other processes have met since: what they know is met here, too, and stored once from then on.
+    """
 
     def __init__(self) -> None:
-        self._met: dict[bytes, None] = {}
+        self._met: dict[bytes, None] | None = None
+        """Those that were met last stand last."""
 
     def has(self, connection: sqlite3.Connection, digest: bytes) -> bool:
         """Whether it is not met for the first time."""
-        if digest in self._met:
-            return True
-        if len(self._met) >= _MOST_REMEMBERED:
-            del self._met[next(iter(self._met))]
+        if self._met is None:
+            known = connection.execute(_NEWEST, (_MOST_REMEMBERED,)).fetchall()
+            self._met = dict.fromkeys(digest for (digest,) in reversed(known))
+        is_known = self._met.pop(digest, _UNMET) is not _UNMET
         self._met[digest] = None
-        known = connection.execute("SELECT 1 FROM messages WHERE digest = ?", (digest,))
-        return known.fetchone() is not None
+        if len(self._met) > _MOST_REMEMBERED:
+            del self._met[next(iter(self._met))]
+        return is_known
 
 
 def candidates(record: Record) -> Iterator[tuple[bytes, bool]]:
