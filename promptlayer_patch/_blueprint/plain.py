@@ -66,7 +66,7 @@ def _answer(response: Any) -> str | None:
     if type(choices) is not list or len(choices) != 1 or type(choices[0]) is not dict:
         return None
     message = choices[0].get("message")
-    if not _is_plain(message) or message["role"] != "assistant":
+    if type(message) is not dict or not _is_plain(message) or message["role"] != "assistant":
         return None
     said: str = message["content"]
     # What begins so may be an object, and is read as one.

@@ -133,6 +133,7 @@ _ADD_REQUEST_VALUES = insertion("request_values", ("request_id", "value_id"))
 _TAKE_VALUE = "UPDATE rollup_values SET requests = requests - ? WHERE value_id = ?"
 _FORGET_VALUE = "DELETE FROM rollup_values WHERE value_id = ? AND requests <= 0"
 
+_BASE = Dimension.BASE
 _Named = tuple[Dimension, Value]
 _Tallies = dict[tuple[Dimension, Value, int], Tally]
 
@@ -197,44 +198,52 @@ def _hour_of(started_at: float) -> int:
 
 
 def _values(row: Indexed) -> Iterator[_Named]:
-    yield Dimension.BASE, (row.model, row.provider, row.pl_status)
+    yield _BASE, (row.model, row.provider, row.pl_status)
     if row.prompt_name is not None:
         prompt_id = None if row.prompt_id is None else str(row.prompt_id)
         yield Dimension.PROMPT, (prompt_id, row.prompt_name)
     if row.pl_error_type is not None:
         yield Dimension.ERROR_TYPE, (row.pl_error_type,)
-    for dimension, names in (
-        (Dimension.TAG, row.tags),
-        (Dimension.TOOL, row.tool_names),
-        (Dimension.METADATA_KEY, row.metadata),
-        (Dimension.OUTPUT_KEY, row.output_values),
-        (Dimension.VARIABLE_KEY, row.input_variables),
-    ):
-        yield from ((dimension, (name,)) for name in dict.fromkeys(names))
+    if row.tags:
+        yield from _each(Dimension.TAG, row.tags)
+    if row.tool_names:
+        yield from _each(Dimension.TOOL, row.tool_names)
+    if row.metadata:
+        yield from _each(Dimension.METADATA_KEY, tuple(row.metadata))
+    if row.output_values:
+        yield from _each(Dimension.OUTPUT_KEY, tuple(row.output_values))
+    if row.input_variables:
+        yield from _each(Dimension.VARIABLE_KEY, tuple(row.input_variables))
+
+
+@lru_cache(maxsize=2048)
+def _each(dimension: Dimension, names: tuple[str, ...]) -> tuple[_Named, ...]:
+    """Most requests have the same names as those before them."""
+    return tuple((dimension, (name,)) for name in dict.fromkeys(names))
 
 
 def _measures(row: Indexed) -> tuple[int, ...]:
-    tokens = (row.input_tokens, row.output_tokens, row.cached_tokens, row.thinking_tokens)
+    tokens = [row.input_tokens, row.output_tokens, row.cached_tokens, row.thinking_tokens]
     return (
         1,
-        *(_capped(count, MOST_TOKENS) for count in tokens),
+        *[_capped(count) for count in tokens],
         math.floor(min(max(row.cost or 0.0, 0.0), MOST_COST) * 1e9 + 0.5),
         _microseconds(row.duration_s),
-        _capped(row.turn_count, MOST_TOKENS),
-        _capped(row.tool_call_count, MOST_TOKENS),
-        *(int(count is not None) for count in tokens),
-        int(row.cost is not None),
-        int(row.turn_count is not None),
-        int(row.tool_call_count is not None),
-        int(row.trace_id is not None),
-        int(row.shape == "json"),
-        int(row.shape == "tool_call"),
-        int(row.shape == "plain_text"),
+        _capped(row.turn_count),
+        _capped(row.tool_call_count),
+        *[count is not None for count in tokens],
+        row.cost is not None,
+        row.turn_count is not None,
+        row.tool_call_count is not None,
+        row.trace_id is not None,
+        row.shape == "json",
+        row.shape == "tool_call",
+        row.shape == "plain_text",
     )
 
 
-def _capped(count: int | None, most: int) -> int:
-    return min(max(count or 0, 0), most)
+def _capped(count: int | None) -> int:
+    return 0 if count is None or count < 0 else count if count < MOST_TOKENS else MOST_TOKENS
 
 
 def _microseconds(seconds: float) -> int:

@@ -53,11 +53,18 @@ _Named = tuple[tuple[str, ...], tuple[Term, ...]]
 
 def token(field: str, *said: str) -> str:
     """The token of a field of `_query.FIELDS`; the table above says of what."""
-    if not said and field in _ALWAYS:
-        field = ""  # as `EVERY`, which the request has in any case
-    name = _SEPARATOR.join([part.encode("utf-8", "backslashreplace") for part in (field, *said)])
+    if said:
+        name = _before(field, said[:-1]) + said[-1].encode("utf-8", "backslashreplace")
+    else:
+        name = b"" if field in _ALWAYS else field.encode()  # as `EVERY`, which the request has in any case
     # 64 bits written in letters and digits only, which every tokenizer takes for one word.
     return hashlib.blake2b(name, digest_size=8).hexdigest()
+
+
+@lru_cache(maxsize=512)
+def _before(field: str, said: tuple[str, ...]) -> bytes:
+    parts = [part.encode("utf-8", "backslashreplace") for part in (field, *said, "")]
+    return _SEPARATOR.join(parts)
 
 
 EVERY = token("")

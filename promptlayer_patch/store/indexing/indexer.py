@@ -11,6 +11,7 @@ import sqlite3
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import chain
 from operator import attrgetter
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -174,10 +175,8 @@ def _count_terms(
     connection: sqlite3.Connection, before: Iterable[Document], after: Iterable[Document]
 ) -> None:
     uses: Counter[tuple[str, str, str]] = Counter()
-    for documents, sign in ((before, -1), (after, 1)):
-        for document in documents:
-            for term in document.terms:
-                uses[term] += sign
+    uses.update(chain.from_iterable([document.terms for document in after]))
+    uses.subtract(chain.from_iterable([document.terms for document in before]))
     # In the order of the table, which is read and written in fewer places then.
     changed = sorted((term, count) for term, count in uses.items() if count)
     run(connection, _COUNT_TERMS, [(*term, count) for term, count in changed])

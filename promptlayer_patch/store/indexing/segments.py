@@ -87,7 +87,8 @@ def _folded(text: str) -> str:
         return text.translate(_FOLDING)
     if _IN_PIECES.search(text):
         text = unicode.normalize("NFKC", text)
-    # Every second one is a run that stays as it is: to look up each of its characters takes five times as long.
+    # Every second one is a run that stays as it is: to look up each of its characters takes five times as
+    # long.
     runs = _UNCHANGED.split(text)
     runs[::2] = [run.translate(_FOLDING) for run in runs[::2]]
     return "".join(runs)
