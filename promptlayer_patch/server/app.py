@@ -272,9 +272,9 @@ async def _send(send: Send, answer: Answer, *, head: bool) -> None:
     content, content_type = answer.content, answer.content_type
     if content_type is None:
         content, content_type = answer_json(content), _JSON
-    if content_type is _JSON and not answer.headers and not head and answer.status != 204:
-        if answered_at_once(send, answer.status or 200, _JSON_HEAD % len(content), content):
-            return
+    plain = content_type is _JSON and not answer.headers and not head and answer.status != 204
+    if plain and answered_at_once(send, answer.status or 200, _JSON_HEAD % len(content), content):
+        return
     headers = {"content-type": content_type, "content-length": str(len(content)), **answer.headers}
     if answer.status == 204:
         content, headers = b"", dict(answer.headers)
