@@ -14,8 +14,8 @@ from typing import Any, TypeVar
 
 __all__ = ["bounded", "insertion", "run"]
 
-_MOST_PARAMETERS = 999
-"""Of one statement, in builds of SQLite that are older than 3.32."""
+_MOST_PARAMETERS = 32_766 if sqlite3.sqlite_version_info >= (3, 32) else 999
+"""Of one statement."""
 _MOST_ROWS = 128
 _MOST_BYTES = 128 * 1024
 
@@ -23,7 +23,10 @@ _Row = TypeVar("_Row", bound=Sequence[object])
 
 
 def run(
-    connection: sqlite3.Connection, statement: str, rows: Sequence[Sequence[object]]
+    connection: sqlite3.Connection,
+    statement: str,
+    rows: Sequence[Sequence[object]],
+    most_rows: int = _MOST_ROWS,
 ) -> list[tuple[Any, ...]]:
     """Run a statement with the rows where it says `{rows}`, and give what it finds.
 
@@ -34,7 +37,7 @@ def run(
     if not rows:
         return found
     width = len(rows[0])
-    most = min(_rounded(_MOST_PARAMETERS // width // 2 + 1), _MOST_ROWS)
+    most = min(_rounded(_MOST_PARAMETERS // width // 2 + 1), most_rows)
     for begin in range(0, len(rows), most):
         group = rows[begin : begin + most]
         length = _rounded(len(group))
@@ -45,13 +48,15 @@ def run(
     return found
 
 
-def bounded(rows: Iterable[_Row], size_of: Callable[[_Row], int]) -> Iterator[list[_Row]]:
+def bounded(
+    rows: Iterable[_Row], size_of: Callable[[_Row], int], most_bytes: int = _MOST_BYTES
+) -> Iterator[list[_Row]]:
     """Rows in groups of not too many bytes: a statement holds on to them until it is run again."""
     group: list[_Row] = []
     size = 0
     for row in rows:
         size += size_of(row)
-        if group and size > _MOST_BYTES:
+        if group and size > most_bytes:
             yield group
             group, size = [], size_of(row)
         group.append(row)

@@ -22,7 +22,7 @@ from promptlayer_patch.store.indexing.documents import Change, Document, change_
 from promptlayer_patch.store.indexing.narrow import NARROW
 from promptlayer_patch.store.indexing.sources import source_of, sources, waiting
 from promptlayer_patch.store.messages import keep
-from promptlayer_patch.store.multirow import insertion, run
+from promptlayer_patch.store.multirow import bounded, insertion, run
 from promptlayer_patch.store.repeats import Repeats
 from promptlayer_patch.store.transaction import transaction
 
@@ -31,7 +31,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Indexer", "withdraw"]
 
-_MOST = 250
+_DOCUMENTS_BYTES = 1_000_000
+_MOST = 256
 """Requests in one transaction: it keeps other writers waiting for some 50 ms."""
 
 
@@ -112,6 +113,9 @@ _CHANGED = """
 """
 _DONE = "DELETE FROM unindexed WHERE request_id IN (SELECT column1 FROM {rows})"
 _INSERT_DOCUMENT = "INSERT INTO documents (rowid, input, output, facets) VALUES (?, ?, ?, ?)"
+_INSERT_DOCUMENTS = """
+    INSERT INTO documents (rowid, input, output, facets) SELECT * FROM {rows} WHERE column1 IS NOT NULL
+"""
 _INDEXED = insertion("indexed", ("request_id", "said"), instead=True)
 _DELETE_DOCUMENT = """
     INSERT INTO documents (documents, rowid, input, output, facets) VALUES ('delete', ?, ?, ?, ?)
@@ -155,12 +159,7 @@ def _write(connection: sqlite3.Connection, batch: _Batch) -> int:
 
 
 def _apply(connection: sqlite3.Connection, changes: Sequence[Change]) -> None:
-    # In the order of the ids: full-text search writes to disk whenever it has to go back. One at a time: it
-    # does so after each statement of many rows, too.
-    for change in changes:
-        if change.before is not None:
-            connection.execute(_DELETE_DOCUMENT, change.before.row)
-        connection.execute(_INSERT_DOCUMENT, change.after.row)
+    _apply_documents(connection, changes)
     before = [change.before for change in changes if change.before is not None]
     after = [change.after for change in changes]
     rollups.remove(connection, [document.indexed for document in before])
@@ -169,6 +168,20 @@ def _apply(connection: sqlite3.Connection, changes: Sequence[Change]) -> None:
     connection.executemany(_FILL, [(*change.narrow, change.request_id) for change in changes])
     run(connection, _INDEXED, [(change.request_id, change.said) for change in changes])
     keep(connection, {change.request_id: change.split for change in changes if change.split is not None})
+
+
+def _apply_documents(connection: sqlite3.Connection, changes: Sequence[Change]) -> None:
+    # In the order of the ids: full-text search writes to disk whenever it has to go back, and after each
+    # statement of many rows. So all of a batch go in one, or each in its own.
+    if all(change.before is None for change in changes):
+        rows = [change.after.row for change in changes]
+        for group in bounded(rows, lambda row: len(row[1]) + len(row[2]), _DOCUMENTS_BYTES):
+            run(connection, _INSERT_DOCUMENTS, group, _MOST)
+        return
+    for change in changes:
+        if change.before is not None:
+            connection.execute(_DELETE_DOCUMENT, change.before.row)
+        connection.execute(_INSERT_DOCUMENT, change.after.row)
 
 
 def _count_terms(

@@ -25,7 +25,7 @@ _GATHER_S = 0.35
 """Requests that come one after the other are indexed together: ten at once cost little more than one."""
 _MANY = 200
 """So many are indexed without waiting for more: whoever wants to store something waits meanwhile."""
-_MOST = 250
+_MOST = 256
 """After a turn of so many there is a backlog, which is worked off without a pause."""
 _AFTER_TROUBLE_S = 5.0
 
