@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields
+from operator import attrgetter
 from typing import Any
 
 from pydantic_core import PydanticSerializationError, to_json
@@ -14,12 +15,13 @@ from promptlayer_patch.records import Record
 __all__ = ["answer_json", "record_json"]
 
 _FIELDS = tuple(field.name for field in fields(Record) if field.init)
+_VALUES = attrgetter(*_FIELDS)
 
 
 def record_json(record: Record) -> bytes:
     """A record that was made of JSON, as `_encoding.decoded` reads it."""
     try:
-        return to_json({name: getattr(record, name) for name in _FIELDS}, inf_nan_mode="constants")
+        return to_json(dict(zip(_FIELDS, _VALUES(record), strict=True)), inf_nan_mode="constants")
     except (PydanticSerializationError, ValueError):
         return encoded_record(record)  # half a surrogate pair
 

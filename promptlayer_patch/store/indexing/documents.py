@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Mapping, Set
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from promptlayer_patch._blueprint import Facts, facts_of
 from promptlayer_patch._guard import report
@@ -22,8 +21,7 @@ from promptlayer_patch.store.text import writable
 __all__ = ["Change", "Document", "change_of", "document_then"]
 
 
-@dataclass(frozen=True, slots=True)
-class Document:
+class Document(NamedTuple):
     """A request as it goes into the index, or has gone into it."""
 
     indexed: Indexed
@@ -32,8 +30,7 @@ class Document:
     terms: Set[Term]
 
 
-@dataclass(frozen=True, slots=True)
-class Change:
+class Change(NamedTuple):
     """What is to be written for one request."""
 
     request_id: int

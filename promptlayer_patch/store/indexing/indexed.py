@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from typing import Any, NamedTuple
 
 __all__ = ["Indexed"]
 
+_NOTHING: Mapping[str, Any] = {}
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Indexed:
+
+class Indexed(NamedTuple):
     """One request as it is found and counted; search terms, facets and rollups are made of this alone.
 
     What was made of it is taken back by making it once more, so it must come out the same as long as nothing
@@ -44,20 +45,20 @@ class Indexed:
     turn_count: int | None
     tool_call_count: int | None
     tool_names: tuple[str, ...] = ()
-    output_values: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    output_values: Mapping[str, tuple[str, ...]] = _NOTHING
     """By dotted path, of an output that is a JSON object or calls tools."""
     user_intent: str | None = None
     agent_intent: str | None = None
 
     tags: tuple[str, ...] = ()
-    metadata: Mapping[str, str] = field(default_factory=dict)
-    scores: Mapping[str, int] = field(default_factory=dict)
+    metadata: Mapping[str, str] = _NOTHING
+    scores: Mapping[str, int] = _NOTHING
     groups: tuple[int, ...] = ()
     prompt_name: str | None = None
     prompt_id: int | None = None
     prompt_version: int | None = None
     prompt_label: str | None = None
-    input_variables: Mapping[str, str] = field(default_factory=dict)
+    input_variables: Mapping[str, str] = _NOTHING
     """What the prompt template was filled with; what is not a text, as JSON."""
 
     @property

@@ -7,8 +7,7 @@ import sqlite3
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from promptlayer_patch._encoding import decoded
 from promptlayer_patch._guard import report
@@ -24,8 +23,7 @@ _BATCH_BYTES = 1_000_000
 """Bodies of one batch as they are stored; a few requests that are huge are enough."""
 
 
-@dataclass(frozen=True, slots=True)
-class Said:
+class Said(NamedTuple):
     """What may change about a request after it was stored."""
 
     metadata: Mapping[str, str]
@@ -44,8 +42,7 @@ class Said:
         return cls(metadata, scores, tuple(groups), None if prompt is None else tuple(prompt), trace_id)
 
 
-@dataclass(frozen=True, slots=True)
-class Source:
+class Source(NamedTuple):
     """One request as the store has it."""
 
     columns: Mapping[str, Any]
