@@ -255,19 +255,19 @@ def _facts_in(metadata: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, st
     """What `_metadata` said of the record, each in its own type, and the metadata without it."""
     facts, rest = {}, {}
     for key, value in metadata.items():
-        read = _READ_BACK.get(key.removeprefix(_OURS)) if key.startswith(_OURS) else None
+        name = key.removeprefix(_OURS)
+        if len(name) == len(key) or name not in _READ_BACK:
+            rest[key] = value
+            continue
         try:
-            if read is None:
-                rest[key] = value
-            else:
-                facts[key.removeprefix(_OURS)] = read(value)
+            facts[name] = _READ_BACK[name](value)
         except ValueError:  # somebody else's, by the same name
             rest[key] = value
     return facts, rest
 
 
 def _record_id(text: str) -> str:
-    if len(text) != 32 or not set(text) <= set("0123456789abcdef"):
+    if len(text) != 32 or text.strip("0123456789abcdef"):
         raise ValueError("that is no record id")
     return text
 

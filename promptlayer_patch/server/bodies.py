@@ -153,7 +153,7 @@ def json_in(content: bytes) -> Any:
     if len(content) > _MOST_OBJECTS and _has_too_many_values(content):
         raise TooLarge("there are too many values in the body")
     try:
-        value = from_json(content, allow_inf_nan=False)
+        value = from_json(content, allow_inf_nan=False, cache_strings="keys")
     except ValueError as error:
         raise BadRequest(f"the body is no JSON: {error}") from None
     if _objects(content) > MAX_DEPTH or (len(content) > MAX_KEYS and content.count(b":") > MAX_KEYS):
