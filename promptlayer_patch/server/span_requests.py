@@ -59,8 +59,7 @@ class Requests:
         times = {"request_start_time": span.start_ns / 1e9, "request_end_time": span.end_ns / 1e9}
         said = {key: value for key, value in log_request.items() if value is not None or key not in times}
         entry = entry_of(checked(LogRequest, {**times, **said}, place), record_id_of(span), span.span_id)
-        entry = replace(entry, record=_of_our_client(entry, span))
-        record = entry.record
+        record = scrubbed(_of_our_client(entry, span))
         if record.prompt is not None:
             link = self._exact(record.prompt)
             if link is None:
@@ -106,7 +105,7 @@ def _of_our_client(entry: Entry, span: Span) -> Record:
     if found.id != record.metadata[RECORD_ID]:
         return record
     streamed = record.request["parameters"].get("stream") is True
-    return scrubbed(replace(found, streamed=streamed, prompt=record.prompt))
+    return replace(found, streamed=streamed, prompt=record.prompt)
 
 
 def _beside_the_content(span: Span) -> dict[str, Any]:

@@ -175,13 +175,15 @@ def _tracked(said: TrackRequest) -> Entry:
 
 
 async def _log(call: Call[LogRequest, None]) -> dict[str, Any]:
-    entry = await _resolved(call.workspace, entry_of(call.body), must=True)
+    logged = entry_of(call.body)
+    logged = replace(logged, record=scrubbed(logged.record))
+    entry = await _resolved(call.workspace, logged, must=True)
     request_id = await commit(call.workspace, entry)
     return row_of(request_id, entry, call.workspace.id)
 
 
 def entry_of(said: LogRequest, record_id: str | None = None, span_id: str | None = None) -> Entry:
-    """The request in the body of a `/log-request`, or in that of a span."""
+    """The request in the body of a `/log-request`, or in that of a span; secrets are still in it."""
     record = Record(
         id=record_id or new_record_id(),
         function_name=said.function_name or "",
@@ -202,7 +204,7 @@ def entry_of(said: LogRequest, record_id: str | None = None, span_id: str | None
         sdk="",
     )
     return Entry(
-        record=scrubbed(record),
+        record=record,
         status=said.status or "SUCCESS",
         error_type=said.error_type,
         error_message=said.error_message,
