@@ -42,8 +42,9 @@ class Committer:
 
     def __init__(self, store: Store, on_trouble: Callable[[StoreError], None]) -> None:
         self._store = store
-        self._fresh = Fresh()
-        self._turns = Turns(store, on_trouble, self._fresh)
+        self.fresh = Fresh()
+        """What this process has stored and the index has not seen; others that store may put theirs here."""
+        self._turns = Turns(store, on_trouble, self.fresh)
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._closing = threading.Event()
         self._last = 0
@@ -94,7 +95,7 @@ class Committer:
     def _commit(self, entries: Sequence[Entry]) -> Sequence[int | Exception]:
         """What became of each entry. Nobody's fails because of a neighbour's."""
         try:
-            return self._store.add(entries, fresh=self._fresh, to_json=record_json)
+            return self._store.add(entries, fresh=self.fresh, to_json=record_json)
         except Unstorable as error:
             if len(entries) == 1:
                 return [error]

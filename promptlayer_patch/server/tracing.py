@@ -21,6 +21,7 @@ from promptlayer_patch.server.tracing_bodies import (
     TraceEnded,
     TraceRead,
 )
+from promptlayer_patch.server.writing import record_json
 from promptlayer_patch.store import Unstorable
 from promptlayer_patch.store.registry.registry import Registry
 from promptlayer_patch.store.spans.spans import PutSpans, SpanEntry, Spans, StoredSpan, TraceClosed
@@ -80,7 +81,13 @@ def _otlp(call: Call[RawBody, CloseAfter]) -> Answer:
 
 def _put(call: Call[Any, Any], entries: list[SpanEntry], *, drop_closed: bool, close: bool) -> PutSpans:
     try:
-        return Spans(call.workspace.store).put(entries, drop_closed=drop_closed, close=close)
+        return Spans(call.workspace.store).put(
+            entries,
+            drop_closed=drop_closed,
+            close=close,
+            fresh=call.workspace.committer.fresh,
+            to_json=record_json,
+        )
     except TraceClosed as closed:
         raise Conflict(str(closed), error=str(closed), trace_ids=list(closed.trace_ids)) from None
     except Unstorable as error:

@@ -6,13 +6,17 @@ import hashlib
 import sqlite3
 import time
 import uuid
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from functools import partial
 
+from promptlayer_patch._encoding import encoded
 from promptlayer_patch._spans.model import Span
+from promptlayer_patch.records import Record
 from promptlayer_patch.store.connection import StoreError
-from promptlayer_patch.store.encoding import Row, encode
+from promptlayer_patch.store.encoding import Row, Unstorable, encode
 from promptlayer_patch.store.entries import Entry
+from promptlayer_patch.store.fresh import Fresh
 from promptlayer_patch.store.replacing import link_to_trace, replace
 from promptlayer_patch.store.spans.encoding import COLUMNS, SpanRow, decode_span, encode_span
 from promptlayer_patch.store.sqlite import Store
@@ -85,8 +89,8 @@ class _Prepared:
     """What the request says, in 16 bytes: to find out whether it is the same, however it is kept by now."""
 
     @classmethod
-    def of(cls, one: SpanEntry) -> _Prepared:
-        row = None if one.entry is None else encode(one.entry)
+    def of(cls, one: SpanEntry, to_json: Callable[[Record], bytes]) -> _Prepared:
+        row = None if one.entry is None else encode(one.entry, to_json)
         return cls(encode_span(one.span), row, None if row is None else _digest(row))
 
 
@@ -96,24 +100,36 @@ class Spans:
     def __init__(self, store: Store) -> None:
         self._store = store
 
-    def put(self, batch: Sequence[SpanEntry], *, drop_closed: bool = False, close: bool = False) -> PutSpans:
+    def put(
+        self,
+        batch: Sequence[SpanEntry],
+        *,
+        drop_closed: bool = False,
+        close: bool = False,
+        fresh: Fresh | None = None,
+        to_json: Callable[[Record], bytes] = encoded,
+    ) -> PutSpans:
         """Store all spans and their requests, or nothing; `close` ends their traces afterwards.
 
         Of spans with the same id the first one of a batch is taken. One that is stored already is replaced,
-        and so is its request, which keeps its id. Raises `TraceClosed` for spans of closed traces unless
-        they are to be dropped, and `Unstorable` if one can never be stored.
+        and so is its request, which keeps its id. `fresh` and `to_json` are as in `Store.add`. Raises
+        `TraceClosed` for spans of closed traces unless they are to be dropped, and `Unstorable` if one can
+        never be stored.
         """
         distinct: dict[tuple[str, str], SpanEntry] = {}
         for one in batch:
             distinct.setdefault((one.span.trace_id, one.span.span_id), one)
         # Before the transaction: nobody else can write as long as that lasts.
-        prepared = [_Prepared.of(one) for one in distinct.values()]
+        prepared = [_Prepared.of(one, to_json) for one in distinct.values()]
 
-        def work(connection: sqlite3.Connection) -> PutSpans:
+        def work(connection: sqlite3.Connection, at_once: int = len(prepared)) -> PutSpans:
             with transaction(connection, "IMMEDIATE"):
-                return _put(connection, prepared, drop_closed, close)
+                return _put(connection, prepared, drop_closed, close, fresh, at_once)
 
-        return self._store.run(work)
+        try:
+            return self._store.run(work)
+        except Unstorable:  # one by one, which says whose fault it is
+            return self._store.run(partial(work, at_once=1))
 
     def trace(self, trace_id: str, *, limit: int = -1) -> tuple[StoredSpan, ...]:
         """All spans of a trace in the order they started, or the first `limit` of them."""
@@ -149,37 +165,48 @@ _UPDATE = f"UPDATE spans SET {', '.join(f'{name} = ?' for name in _WRITTEN)} WHE
 
 
 def _put(
-    connection: sqlite3.Connection, batch: Sequence[_Prepared], drop_closed: bool, close: bool
+    connection: sqlite3.Connection,
+    batch: Sequence[_Prepared],
+    drop_closed: bool,
+    close: bool,
+    fresh: Fresh | None,
+    at_once: int,
 ) -> PutSpans:
+    """`at_once` so many requests are inserted."""
     closed = _closed(connection, {one.span.span.trace_id for one in batch})
     if closed and not drop_closed:
         raise TraceClosed(sorted(closed))
     taken = [one for one in batch if one.span.span.trace_id not in closed]
-    stored = tuple(_put_one(connection, one) for one in taken)
+    numbers = [_put_span(connection, one) for one in taken]
+    rows = [one.request for one in taken if one.request is not None]
+    groups = (rows[begin : begin + at_once] for begin in range(0, len(rows), at_once))
+    given = (request_id for group in groups for request_id in insert(connection, group, fresh))
+    request_ids = [None if one.request is None else next(given) for one in taken]
+    for one, (_, digest), request_id in zip(taken, numbers, request_ids, strict=True):
+        if request_id is not None and one.request is not None and digest not in (None, one.digest):
+            replace(connection, request_id, one.request)
+        for span_id in {one.span.span.span_id, one.span.logged_as}:
+            link_to_trace(connection, span_id, one.span.span.trace_id)
     if close:
         for trace_id in dict.fromkeys(one.span.span.trace_id for one in taken):
             _close(connection, trace_id)
     rejected = tuple(one.span.span for one in batch if one.span.span.trace_id in closed)
-    return PutSpans(stored, rejected)
+    stored = (
+        PutSpan(number, one.span.span, request_id)
+        for one, (number, _), request_id in zip(taken, numbers, request_ids, strict=True)
+    )
+    return PutSpans(tuple(stored), rejected)
 
 
-def _put_one(connection: sqlite3.Connection, one: _Prepared) -> PutSpan:
+def _put_span(connection: sqlite3.Connection, one: _Prepared) -> tuple[int, bytes | None]:
+    """Its id, and the digest of the request that was stored with it before."""
     span = one.span.span
     known = connection.execute(_KNOWN, (span.trace_id, span.span_id)).fetchone()
     if known is None:
-        digest = None
-        number = int(connection.execute(_INSERT, (*one.span.values, one.digest)).lastrowid or 0)
-    else:
-        number, digest = known
-        connection.execute(_UPDATE, (*one.span.values, one.digest or digest, number))
-    request_id = None
-    if one.request is not None:
-        (request_id,) = insert(connection, [one.request])
-        if digest is not None and digest != one.digest:
-            replace(connection, request_id, one.request)
-    for span_id in {span.span_id, one.span.logged_as}:
-        link_to_trace(connection, span_id, span.trace_id)
-    return PutSpan(number, span, request_id)
+        return int(connection.execute(_INSERT, (*one.span.values, one.digest)).lastrowid or 0), None
+    number, digest = known
+    connection.execute(_UPDATE, (*one.span.values, one.digest or digest, number))
+    return number, digest
 
 
 def _digest(row: Row) -> bytes:
