@@ -122,7 +122,7 @@ class Spans:
         # Before the transaction: nobody else can write as long as that lasts.
         prepared = [_Prepared.of(one, to_json) for one in distinct.values()]
 
-        def work(connection: sqlite3.Connection, at_once: int = len(prepared)) -> PutSpans:
+        def work(connection: sqlite3.Connection, at_once: int = max(1, len(prepared))) -> PutSpans:
             with transaction(connection, "IMMEDIATE"):
                 return _put(connection, prepared, drop_closed, close, fresh, at_once)
 
