@@ -32,13 +32,39 @@ def output_text(response: Any) -> str:
     """The model's answer as text, tool calls as `name(arguments)`; empty for images, vectors and the like."""
     if isinstance(response, str):
         return response
+    if (said := _only_text(response)) is not None:
+        return said
     return "\n".join(piece for piece in _pieces(_mapping(response)) if piece)
 
 
 def preview(response: Any) -> str:
     """The beginning of the answer on one line, for lists."""
-    line = " ".join(output_text(response)[: 8 * _PREVIEW_CHARS].split())
+    said = output_text(response)
+    line = _line(said[: 2 * _PREVIEW_CHARS])
+    if len(line) <= _PREVIEW_CHARS:  # short, or full of spaces
+        line = _line(said[: 8 * _PREVIEW_CHARS])
     return line if len(line) <= _PREVIEW_CHARS else line[: _PREVIEW_CHARS - 1] + "…"
+
+
+def _line(text: str) -> str:
+    return " ".join(text.split())
+
+
+def _only_text(response: Any) -> str | None:
+    """What a chat completion says that is one text and nothing else, as nearly all are."""
+    choices = response.get("choices") if type(response) is dict else None
+    if type(choices) is not list or len(choices) != 1 or "output" in response or "text" in response:
+        return None
+    choice = choices[0]
+    message = choice.get("message") if type(choice) is dict and "text" not in choice else None
+    if type(message) is not dict or any(map(message.get, _BESIDE)):
+        return None
+    content = message.get("content")
+    return content if type(content) is str else None
+
+
+_BESIDE = ("refusal", "tool_calls", "function_call")
+"""Where a message says more than its content does."""
 
 
 def _pieces(response: Mapping[str, Any]) -> Iterator[str]:
