@@ -386,6 +386,30 @@ def test_what_is_no_http_ends_the_connection(server: Server, client: Client, sai
     assert raw(server, said.decode("latin-1"))[0] in (0, 400)
 
 
+def test_what_is_sent_at_once_is_answered_in_order(server: Server) -> None:
+    """Whole answers are written past ASGI, and must not get in front of those that are not."""
+    host = f"Host: 127.0.0.1:{server.port}\r\n"
+    key = f"X-API-KEY: {server.api_key}\r\nContent-Type: application/json\r\n"
+    sent = [
+        f"POST /create-group HTTP/1.1\r\n{host}{key}Content-Length: 2\r\n\r\n{{}}",
+        f"GET /health HTTP/1.1\r\n{host}\r\n",
+        f"HEAD /health HTTP/1.1\r\n{host}\r\n",
+        f"GET /nothing HTTP/1.1\r\n{host}\r\n",
+        f"GET /health HTTP/1.1\r\n{host}Connection: close\r\n\r\n",
+    ]
+    said = b""
+    with socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT_S) as connection:
+        connection.sendall("".join(sent).encode())
+        while piece := connection.recv(65536):
+            said += piece
+    answers = said.split(b"HTTP/1.1 ")[1:]
+    assert [answer[:3] for answer in answers] == [b"200", b"200", b"200", b"404", b"200"]
+    assert [answer.count(b"\r\ndate: ") for answer in answers] == [1] * 5
+    bodies = [answer.partition(b"\r\n\r\n")[2] for answer in answers]
+    assert bodies[2] == b""
+    assert [json.loads(body)["success"] for body in bodies if body] == [True, True, False, True]
+
+
 def test_connections_that_say_nothing_hold_up_nobody(server: Server, client: Client) -> None:
     silent = [socket.create_connection(("127.0.0.1", server.port), timeout=TIMEOUT_S) for _ in range(200)]
     try:
