@@ -49,6 +49,7 @@ class Committer:
         self._closing = threading.Event()
         self._last = 0
         """How many were in the last batch."""
+        self._going_on = True
         self._thread = threading.Thread(target=self._run, name="promptlayer_patch-committer", daemon=True)
         self._thread.start()
 
@@ -67,30 +68,40 @@ class Committer:
         self._store.close()
 
     def _run(self) -> None:
-        going_on = True
-        while going_on:
-            batch = self._batch()
-            going_on = None not in batch
-            waiting = [one for one in batch if one is not None]
-            if waiting:
-                _tell(waiting, self._commit([one.entry for one in waiting]))
-                self._turns.stored(len(waiting))
-            if going_on and not self._turns.wait_s():
-                self._turns.take()
+        while self._going_on:
+            self._store_waiting(self._batch())
+            if self._going_on and not self._turns.wait_s():
+                self._turns.take(lambda: self._store_waiting(self._arrived(_BATCH)))
 
     def _batch(self) -> list[_Waiting | None]:
         """Those who wait; none when it is time for the index and nobody does."""
-        batch: list[_Waiting | None] = []
         try:
-            batch.append(self._queue.get(timeout=self._turns.wait_s()))
-            if self._last >= _BUSY and self._queue.qsize() < self._last - 1:
-                self._closing.wait(_GATHER_S)
-            while len(batch) < _BATCH:
-                batch.append(self._queue.get_nowait())
+            first = self._queue.get(timeout=self._turns.wait_s())
         except Empty:
-            pass
+            self._last = 0
+            return []
+        if self._last >= _BUSY and self._queue.qsize() < self._last - 1:
+            self._closing.wait(_GATHER_S)
+        batch = [first, *self._arrived(_BATCH - 1)]
         self._last = len(batch)
         return batch
+
+    def _arrived(self, most: int) -> list[_Waiting | None]:
+        """Those who wait already."""
+        found: list[_Waiting | None] = []
+        try:
+            while len(found) < most:
+                found.append(self._queue.get_nowait())
+        except Empty:
+            pass
+        return found
+
+    def _store_waiting(self, batch: Sequence[_Waiting | None]) -> None:
+        self._going_on = self._going_on and None not in batch
+        waiting = [one for one in batch if one is not None]
+        if waiting:
+            _tell(waiting, self._commit([one.entry for one in waiting]))
+            self._turns.stored(len(waiting))
 
     def _commit(self, entries: Sequence[Entry]) -> Sequence[int | Exception]:
         """What became of each entry. Nobody's fails because of a neighbour's."""

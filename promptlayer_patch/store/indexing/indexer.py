@@ -50,10 +50,15 @@ class Indexer:
         self._prepare()
         return self._store.run(_behind)
 
-    def step(self, limit: int = _MOST) -> int:
-        """Index one batch, and say how many requests that were; 0 if none waits."""
+    def step(self, limit: int = _MOST, meanwhile: Callable[[], None] | None = None) -> int:
+        """Index one batch, and say how many requests that were; 0 if none waits.
+
+        `meanwhile` is called when the batch is prepared and not yet written.
+        """
         self._prepare()
         while batch := self._store.run(partial(self._batch, limit=min(limit, _MOST))):
+            if meanwhile is not None:
+                meanwhile()
             if done := self._store.run(partial(_write, batch=batch)):
                 return done
         return 0

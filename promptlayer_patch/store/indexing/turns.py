@@ -64,11 +64,14 @@ class Turns:
             return 0.0
         return max(0.0, (self._next if self._stored else self._look) - monotonic())
 
-    def take(self) -> None:
-        """Index one batch of what waits."""
+    def take(self, meanwhile: Callable[[], None] | None = None) -> None:
+        """Index one batch of what waits.
+
+        `meanwhile` is called once that is half done, so that nobody has to wait for all of it; it may store.
+        """
         self._in_trouble = False
         try:
-            self._turn()
+            self._turn(meanwhile)
         except StoreUnavailable:
             self._rest(_LOOK_S)  # another process writes, and will be done
         except StoreError as error:
@@ -78,14 +81,14 @@ class Turns:
             report("indexing stored requests", fault)
             self._rest(_AFTER_TROUBLE_S)
 
-    def _turn(self) -> None:
+    def _turn(self, meanwhile: Callable[[], None] | None) -> None:
         # Asked before indexing: what others store meanwhile changes it once more.
         version = int(self._store.run(_version))
         if not self._stored and version == self._version:
             self._look = monotonic() + _LOOK_S
             return
         self._stored, self._version = 0, None
-        has_more = self._indexer.step(_MOST) >= _MOST
+        has_more = self._indexer.step(_MOST, meanwhile) >= _MOST
         if not has_more:
             self._version = version
         self._look = self._next = monotonic() + (0.0 if has_more else _GATHER_S)
