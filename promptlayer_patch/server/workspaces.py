@@ -19,11 +19,6 @@ __all__ = ["Workspace", "Workspaces"]
 log = logging.getLogger("promptlayer_patch.server")
 
 
-_CACHE_BYTES = 4_000_000
-"""With the 2 MB that SQLite keeps by itself, pages that a turn of the index changes are written and read
-again within it."""
-
-
 class Workspace:
     """One store: a writer, a thread that commits and indexes, and readers as they are needed."""
 
@@ -32,7 +27,7 @@ class Workspace:
         self.path = path
         self.store = Store.open(path)
         """For writing; calls wait for one another."""
-        self.committer = Committer(Store.open(path, cache_bytes=_CACHE_BYTES), _log)
+        self.committer = Committer(Store.open(path), _log)
         self.walks = Walks()
         self._idle: LifoQueue[Store] = LifoQueue()
 

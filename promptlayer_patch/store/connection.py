@@ -36,11 +36,8 @@ def located(path: str | os.PathLike[str]) -> Path:
         raise StoreError(f"{os.fspath(path)} is not used: {error.strerror}") from error
 
 
-def connect(path: Path, *, read_only: bool, cache_bytes: int | None = None) -> sqlite3.Connection:
-    """A connection to the store at `path`, which is created where it may be and does not exist.
-
-    `cache_bytes` is how much of the file may be kept in memory, by default what SQLite thinks right.
-    """
+def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
+    """A connection to the store at `path`, which is created where it may be and does not exist."""
     if not read_only:
         _create(path)
     elif not path.exists():
@@ -59,8 +56,6 @@ def connect(path: Path, *, read_only: bool, cache_bytes: int | None = None) -> s
         )
         try:
             _prepare(connection, path, read_only)
-            if cache_bytes is not None:
-                connection.execute(f"PRAGMA cache_size = -{cache_bytes // 1024}")
         except BaseException:
             connection.close()
             raise

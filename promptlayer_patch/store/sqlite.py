@@ -44,30 +44,26 @@ class Store:
     trying again later makes sense.
     """
 
-    def __init__(self, path: Path, *, read_only: bool, cache_bytes: int | None = None) -> None:
+    def __init__(self, path: Path, *, read_only: bool) -> None:
         self.path = path
         self._read_only = read_only
-        self._cache_bytes = cache_bytes
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._closed = False
         _stores.add(weakref.ref(self, _stores.discard))
         with self._lock:  # and so not while the process is forked
-            self._connection = self._connect()
+            self._connection = connect(path, read_only=read_only)
 
     @classmethod
-    def open(
-        cls, path: str | os.PathLike[str], *, read_only: bool = False, cache_bytes: int | None = None
-    ) -> Store:
+    def open(cls, path: str | os.PathLike[str], *, read_only: bool = False) -> Store:
         """Open the store at `path`.
 
-        What is missing, file or directory, is created for this user alone, unless `read_only`. `cache_bytes`
-        is how much of the file may be kept in memory, by default what SQLite thinks right.
+        What is missing, file or directory, is created for this user alone, unless `read_only`.
         """
         if not os.fspath(path):
             raise StoreError("the path of the local store is empty")
         # So that a link to a file that does not exist yet creates that file with our modes.
-        return cls(located(path), read_only=read_only, cache_bytes=cache_bytes)
+        return cls(located(path), read_only=read_only)
 
     def add(
         self,
@@ -240,11 +236,8 @@ class Store:
             if self._closed:
                 raise StoreError(f"{self.path} is closed")
             if self._connection is None:
-                self._connection = self._connect()
+                self._connection = connect(self.path, read_only=self._read_only)
             return work(self._connection)
-
-    def _connect(self) -> sqlite3.Connection:
-        return connect(self.path, read_only=self._read_only, cache_bytes=self._cache_bytes)
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
