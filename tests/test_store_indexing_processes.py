@@ -318,3 +318,24 @@ def test_trouble_is_given_time_however_many_wait(store: Store, path: Path, clock
     clock.now += turns.wait_s()
     turns.take()
     assert found(store, EVERY) == sorted(ids, reverse=True)
+
+
+def test_what_is_stored_while_a_turn_is_half_done_is_indexed_by_the_next(store: Store, clock: Clock) -> None:
+    turns = turns_of(store)
+    first, late = store.add(records(2)), []
+    clock.now += 10
+    turns.stored(2)
+
+    def meanwhile() -> None:
+        # Another request, and a change of one that the turn has prepared.
+        late.extend(store.add(records(1)))
+        store.annotate(first[0], Score(95))
+        turns.stored(1)
+
+    turns.take(meanwhile)
+    assert found(store, EVERY) == [first[1]]
+    assert 0 < turns.wait_s() < 0.5
+    clock.now += turns.wait_s()
+    turns.take()
+    assert found(store, EVERY) == sorted([*first, *late], reverse=True)
+    assert Indexer(store).behind() == 0

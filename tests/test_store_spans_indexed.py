@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from contextlib import closing
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,10 +14,12 @@ from promptlayer_patch._spans.genai import record_id_of
 from promptlayer_patch._spans.model import Span
 from promptlayer_patch.annotations import Score
 from promptlayer_patch.records import Record, new_record_id
-from promptlayer_patch.store import Entry, Store
+from promptlayer_patch.store import Entry, Store, Unstorable
+from promptlayer_patch.store.fresh import Fresh
+from promptlayer_patch.store.indexing.indexer import Indexer
 from promptlayer_patch.store.indexing.segments import phrase
 from promptlayer_patch.store.spans.spans import SpanEntry, Spans
-from tests.support.indexes import assert_exact, found, with_facet
+from tests.support.indexes import assert_exact, contents, found, with_facet
 
 TRACE = "a1" * 16
 START = 1_767_225_600_000_000_000
@@ -99,3 +102,34 @@ def test_a_request_that_learns_its_trace_is_found_by_it(store: Store, tmp_path: 
 
     assert with_facet(store, "trace_id", TRACE) == [request_id]
     assert_exact(store, tmp_path / "copy.db")
+
+
+def test_what_is_handed_to_the_indexer_gives_the_index_that_reading_gives(
+    store: Store, tmp_path: Path
+) -> None:
+    """Of a batch that changes what the batch before has said, while that waits for the index."""
+    first = [telling(a_span(number), f"answer {number}", tags=("a",)) for number in range(1, 5)]
+    second = [telling(a_span(number), f"answer {number}, changed") for number in (2, 3)]
+    batches = (first, [*second, telling(a_span(9), "one more"), SpanEntry(a_span(10))])
+    held = Fresh()
+    for batch in batches:
+        Spans(store).put(batch, fresh=held)
+    Indexer(store, held).catch_up()
+    with closing(Store.open(tmp_path / "other.db")) as other:
+        for batch in batches:
+            Spans(other).put(batch)
+        other.catch_up()
+        assert contents(store) == contents(other)
+    assert_exact(store, tmp_path / "copy.db")
+
+
+def test_whose_fault_it_is_that_a_batch_cannot_be_stored_is_said(store: Store) -> None:
+    good, bad = telling(a_span(1), "good"), telling(a_span(2), "bad")
+    assert bad.entry is not None
+    bad = replace(bad, entry=replace(bad.entry, input_tokens=2**70))
+    with pytest.raises(Unstorable) as raised:
+        Spans(store).put([good, bad])
+    assert bad.entry is not None and good.entry is not None
+    assert bad.entry.record.id in str(raised.value)
+    assert good.entry.record.id not in str(raised.value)
+    assert store.count() == 0
