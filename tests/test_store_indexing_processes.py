@@ -322,7 +322,8 @@ def test_trouble_is_given_time_however_many_wait(store: Store, path: Path, clock
 
 def test_what_is_stored_while_a_turn_is_half_done_is_indexed_by_the_next(store: Store, clock: Clock) -> None:
     turns = turns_of(store)
-    first, late = store.add(records(2)), []
+    first = store.add(records(2))
+    late: list[int] = []
     clock.now += 10
     turns.stored(2)
 
