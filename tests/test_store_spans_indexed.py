@@ -129,7 +129,8 @@ def test_whose_fault_it_is_that_a_batch_cannot_be_stored_is_said(store: Store) -
     bad = replace(bad, entry=replace(bad.entry, input_tokens=2**70))
     with pytest.raises(Unstorable) as raised:
         Spans(store).put([good, bad])
-    assert bad.entry is not None and good.entry is not None
+    assert bad.entry is not None
+    assert good.entry is not None
     assert bad.entry.record.id in str(raised.value)
     assert good.entry.record.id not in str(raised.value)
     assert store.count() == 0
