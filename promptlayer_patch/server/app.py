@@ -226,10 +226,7 @@ async def _handled(endpoint: Endpoint, call: Call[Any, Any]) -> Answer:
 
 def _headers(scope: Scope) -> dict[str, str]:
     """By lower-case name; of several with one name the first."""
-    found: dict[str, str] = {}
-    for name, value in scope["headers"]:
-        found.setdefault(name.decode("latin-1"), value.decode("latin-1"))
-    return found
+    return {name.decode("latin-1"): value.decode("latin-1") for name, value in reversed(scope["headers"])}
 
 
 def _form_in(content: bytes) -> dict[str, Any]:
