@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 __all__ = ["Indexer", "withdraw"]
 
 _DOCUMENTS_BYTES = 1_000_000
-_MOST = 300
+_MOST = 256
 """Requests in one transaction: it keeps other writers waiting for some 50 ms."""
 
 

@@ -23,10 +23,11 @@ _LOOK_S = 0.25
 """How long what another process has stored may go unnoticed."""
 _GATHER_S = 0.35
 """Requests that come one after the other are indexed together: ten at once cost little more than one."""
-_MANY = 240
+_MANY = 224
 """So many are indexed without waiting for more: whoever wants to store something waits meanwhile."""
-_MOST = 300
-"""After a turn of so many there is a backlog, which is worked off without a pause."""
+_MOST = 256
+"""After a turn of so many there is a backlog, which is worked off without a pause. A power of two, as the
+statements of `multirow` are made for, and more than come with the last batch of `_MANY`."""
 _AFTER_TROUBLE_S = 5.0
 
 
