@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from queue import Empty, SimpleQueue
+from typing import NamedTuple
 
 from promptlayer_patch.server.writing import record_json
 from promptlayer_patch.store import Entry, Store, StoreError, Unstorable
@@ -23,8 +23,7 @@ _GATHER_S = 0.002
 interpreter to and fro, and the batches are smaller."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Waiting:
+class _Waiting(NamedTuple):
     """An entry, and who waits for its id."""
 
     entry: Entry

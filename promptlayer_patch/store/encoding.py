@@ -5,8 +5,7 @@ from __future__ import annotations
 import math
 import sqlite3
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 from promptlayer_patch._bodies import outline
 from promptlayer_patch._encoding import decoded, encoded
@@ -27,8 +26,7 @@ class Unstorable(StoreError):
     """A record cannot be stored, now or later; the fault is the record's, not the store's."""
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One record, ready to be written."""
 
     columns: dict[str, Any]

@@ -55,7 +55,7 @@ def change_of(source: Source, again: Callable[[bytes], bool]) -> Change:
     before = None
     if source.indexed:
         before = _document(_indexed(source, _said_then(source), source.columns, facts), texts)
-    said = None if source.said == _recorded(source) else source.said.encoded()
+    said = None if _is_recorded(source) else source.said.encoded()
     parts = None
     if source.record is not None and source.is_whole:
         parts = split(source.text, source.record, again, plain=source.is_plain)
@@ -100,6 +100,13 @@ def _recorded(source: Source) -> Said:
     """What most requests have: the metadata they came with, and nothing else."""
     metadata = {} if source.record is None else source.record.metadata
     return Said({writable(key): writable(value) for key, value in metadata.items()}, {}, (), None, None)
+
+
+def _is_recorded(source: Source) -> bool:
+    said = source.said
+    if said.scores or said.groups or said.prompt or said.trace_id or source.record is None:
+        return said == _recorded(source)
+    return said.metadata == source.record.metadata or said == _recorded(source)
 
 
 def _indexed(source: Source, said: Said, narrow: Mapping[str, Any], facts: Facts | None) -> Indexed:
