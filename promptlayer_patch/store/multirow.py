@@ -14,8 +14,10 @@ from typing import Any, TypeVar
 
 __all__ = ["bounded", "insertion", "run"]
 
-_MOST_PARAMETERS = 32_766 if sqlite3.sqlite_version_info >= (3, 32) else 999
-"""Of one statement."""
+_MOST_PARAMETERS = 999
+"""Of one statement, in builds of SQLite that are older than 3.32; those that are newer take more memory for
+long statements than these save work."""
+_MOST_PARAMETERS_EVER = 32_766 if sqlite3.sqlite_version_info >= (3, 32) else _MOST_PARAMETERS
 _MOST_ROWS = 128
 _MOST_BYTES = 128 * 1024
 
@@ -26,18 +28,20 @@ def run(
     connection: sqlite3.Connection,
     statement: str,
     rows: Sequence[Sequence[object]],
-    most_rows: int = _MOST_ROWS,
+    together: int | None = None,
 ) -> list[tuple[Any, ...]]:
     """Run a statement with the rows where it says `{rows}`, and give what it finds.
 
-    Their columns are `column1` and so on. Rows of nulls may stand among them, which the statement has to
+    Their columns are `column1` and so on. So many rows are put `together` into one statement where SQLite can
+    do that, if it matters that they are. Rows of nulls may stand among them, which the statement has to
     leave out: with groups of few different lengths, few statements have to be prepared.
     """
     found: list[tuple[Any, ...]] = []
     if not rows:
         return found
     width = len(rows[0])
-    most = min(_rounded(_MOST_PARAMETERS // width // 2 + 1), most_rows)
+    parameters = _MOST_PARAMETERS if together is None else _MOST_PARAMETERS_EVER
+    most = min(_rounded(parameters // width // 2 + 1), together or _MOST_ROWS)
     for begin in range(0, len(rows), most):
         group = rows[begin : begin + most]
         length = _rounded(len(group))
