@@ -76,17 +76,17 @@ def _holds_no_secret(level: list[Any]) -> bool:
             if kind is str:
                 if _is_suspect(value):
                     return False
-            elif kind is dict:
-                keys.update(value)
-                below += value.values()
-            elif kind is list:
+            elif kind is dict or kind is list:
+                if kind is dict:
+                    keys.update(value)
+                    value = value.values()
                 below += value
+                if len(below) > _MANY_VALUES:
+                    return False  # a list that holds itself, twice, is endless before it is deep
             elif kind not in PLAIN:
                 return False
-            if len(below) > _MANY_VALUES:
-                return False  # a list that holds itself, twice, is endless before it is deep
         if not below:
-            return all(type(key) is str and key.casefold() not in SPELLED for key in keys)
+            return all(type(key) is str and key.casefold() not in _SPELLED for key in keys)
         level = below
     return False
 
@@ -117,6 +117,7 @@ _NAMES = (
 )
 SPELLED = tuple(sorted({*_NAMES, *(name.replace("-", "_") for name in _NAMES)}))
 """Keys under which there is a secret, whatever it looks like; in small letters."""
+_SPELLED = frozenset(SPELLED)
 _NAMED_SECRET = under({*SPELLED}, _SECRET, (str, bytes))
 _QUOTED = "|".join(rf'(?<=(?i:{name})")|(?<=(?i:{name})\\")' for name in SPELLED)
 
