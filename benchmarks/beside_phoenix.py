@@ -1,12 +1,15 @@
 """The dashboard beside Phoenix, also without Docker: the same requests in both.
 
     python benchmarks/beside_phoenix.py                                     # 20,000 requests, some minutes
-    python benchmarks/beside_phoenix.py --rows 2000 --json figures.json
+    python benchmarks/beside_phoenix.py --rows 2500 --json figures.json
+
+    python benchmarks/beside_phoenix.py --only-taking                       # what it costs to be sent them
 
 Phoenix gets an environment of its own in benchmarks/.environments/, which is installed once (over 800 MB).
-Each server is sent the requests by OTLP, as spans in the convention that it knows, and what that costs it is
-measured; then ours is given a store that dashboard.py has filled, and both are asked for pages in turn. A
-page of Phoenix is the GraphQL operations that its own frontend sends for it, as read from the bundle that it
+Each server is sent the requests by OTLP, as spans in the convention that it knows, and ours also as
+promptlayer_patch logs them, each in a POST of its own; what that costs is measured, in turns of a fifth of
+them. Then ours is given a store that dashboard.py has filled, and both are asked for pages in turn. A page of
+Phoenix is the GraphQL operations that its own frontend sends for it, as read from the bundle that it
 serves, with 50 requests a page as ours has.
 """
 
@@ -14,16 +17,19 @@ from __future__ import annotations
 
 import argparse
 import json
+import statistics
 import sys
 import tempfile
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
+from itertools import islice
 from pathlib import Path
 from threading import Event
 
 from dashboard import Browser, fill, serving
-from exported_spans import Convention, exports, genai, openinference
+from exported_spans import exports, genai, openinference
+from logged_requests import log
 from store_filling import COMMON_WORD, MODELS, RARE_WORD, records
 
 from promptlayer_patch.store import Store
@@ -34,6 +40,9 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 from phoenix_server import Frontend, phoenix
 
 _BATCH = 500
+_TURNS = 5
+_CONNECTIONS = (8, 32)
+_SPAN = "a span taken: server's CPU ms"
 _PATIENCE_S = 1_800
 
 Figures = dict[str, float]
@@ -52,14 +61,50 @@ def our_pages(browser: Browser) -> dict[str, list[str]]:
     }
 
 
-def taken(browser: Browser, rows: int, convention: Convention) -> Figures:
-    """What it costs a server to be sent so many spans, and to do all that it puts off."""
+def taken_in_turns(theirs: Browser, folder: Path, rows: int) -> tuple[Figures, Figures]:
+    """What it costs each server to be sent so many requests: medians of turns, for the machine changes."""
+    each = rows // _TURNS
+    by_them = exports(each * _TURNS, _BATCH, openinference)
+    by_us = exports(each * _TURNS, _BATCH, genai)
+    batches = each // _BATCH
+    theirs_s: list[float] = []
+    ours_s: dict[str, list[float]] = {}
+    with serving(folder / "spans.db") as (spans, _), serving(folder / "logged.db") as (logged, _):
+        for _ in range(_TURNS):
+            theirs_s.append(_spent(theirs, lambda: _send_all(theirs, islice(by_them, batches))))
+            ours_s.setdefault(_SPAN, []).append(
+                _spent(spans, lambda: _send_all(spans, islice(by_us, batches)))
+            )
+            for connections in _CONNECTIONS:
+                name = f"a request logged, {connections} clients: server's CPU ms"
+                ours_s.setdefault(name, []).append(
+                    _spent(logged, lambda connections=connections: _log_all(logged, each, connections))
+                )
+    for path, count in (("spans.db", 1), ("logged.db", len(_CONNECTIONS))):
+        with closing(Store.open(folder / path)) as store:
+            _all_there(store.count() - Indexer(store).behind(), each * _TURNS * count)
+    ours = {name: statistics.median(spent) * 1000 / each for name, spent in ours_s.items()}
+    return {_SPAN: statistics.median(theirs_s) * 1000 / each}, ours
+
+
+def _spent(browser: Browser, work: Callable[[], None]) -> float:
+    """Processor seconds of a server for this, and for all that it puts off."""
     used = browser.cpu_s()
-    for export in exports(rows, _BATCH, convention):
-        _send(browser, export)
+    work()
     _until_at_rest(browser)
     browser.pause()
-    return {"a span taken: server's CPU ms": (browser.cpu_s() - used) * 1000 / rows}
+    return browser.cpu_s() - used
+
+
+def _send_all(browser: Browser, bodies: Iterable[bytes]) -> None:
+    for body in bodies:
+        _send(browser, body)
+
+
+def _log_all(browser: Browser, count: int, connections: int) -> None:
+    taken = log(browser.url, browser.key, count, connections)
+    if taken != count:
+        raise SystemExit(f"{count} requests were logged, and {taken} of them taken")
 
 
 def _send(browser: Browser, export: bytes) -> None:
@@ -127,18 +172,16 @@ def _disk(folder: Path, rows: int) -> Figures:
     return {"on disk: bytes a request": size / rows}
 
 
-def measure(folder: Path, rows: int, times: int) -> dict[str, Figures]:
+def measure(folder: Path, rows: int, times: int, only_taking: bool) -> dict[str, Figures]:
     theirs, sent, ours = (folder / name for name in ("phoenix", "sent", "ours"))
     for one in (theirs, sent, ours):
         one.mkdir()
-    with serving(sent / "requests.db") as (browser, _):
-        our_figures = taken(browser, rows, genai)
-    with closing(Store.open(sent / "requests.db")) as store:
-        _all_there(store.count() - Indexer(store).behind(), rows)
-    our_figures |= filled(ours / "requests.db", rows)
     with phoenix(theirs) as other:
-        their_figures = taken(other, rows, openinference)
+        their_figures, our_figures = taken_in_turns(other, sent, rows)
         _all_there(other.project()["recordCount"], rows)
+        if only_taking:
+            return {"Phoenix": their_figures, "promptlayer_patch": our_figures}
+        our_figures |= filled(ours / "requests.db", rows)
         with serving(ours / "requests.db") as (browser, _):
             asked = compared(Frontend.of(other), browser, times)
     # Both have been stopped: what they keep in memory or in a log is in their files.
@@ -156,7 +199,7 @@ def _table(found: Mapping[str, Figures]) -> str:
     names = dict.fromkeys(name for figures in found.values() for name in figures)
     lines = [f"| | {' | '.join(found)} |", "| --- |" + " ---: |" * len(found)]
     for name in names:
-        cells = (f"{figures[name]:,.1f}" if name in figures else "" for figures in found.values())
+        cells = (f"{figures[name]:,.2f}" if name in figures else "" for figures in found.values())
         lines.append(f"| {name} | {' | '.join(cells)} |")
     return "\n".join(lines)
 
@@ -165,10 +208,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--rows", type=int, default=20_000)
     parser.add_argument("--times", type=int, default=20, help="how often each page is asked for")
+    parser.add_argument("--only-taking", action="store_true", help="ask for no pages")
     parser.add_argument("--json", type=Path, help="a file to keep the figures in")
     chosen = parser.parse_args()
+    if chosen.rows % (_TURNS * _BATCH):
+        parser.error(f"--rows must be a multiple of {_TURNS * _BATCH}")
     with tempfile.TemporaryDirectory() as folder:
-        found = measure(Path(folder), chosen.rows, chosen.times)
+        found = measure(Path(folder), chosen.rows, chosen.times, chosen.only_taking)
     print(_table(found))
     if chosen.json:
         chosen.json.write_text(json.dumps(found, indent=1))

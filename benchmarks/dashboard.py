@@ -69,6 +69,7 @@ class Browser:
     """Asks as browsers do: one connection, answers packed."""
 
     def __init__(self, url: str, key: str, server: int) -> None:
+        self.url, self.key = url, key
         self._server = Path(f"/proc/{server}")
         self._connection = http.client.HTTPConnection(urlsplit(url).netloc, timeout=60)
         self._headers = {"X-API-KEY": key, "Accept-Encoding": "gzip"}
