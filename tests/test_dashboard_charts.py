@@ -231,8 +231,7 @@ def test_a_query_that_cannot_be_read_is_shown_with_the_place(served: tuple[Serve
 
 
 def test_an_empty_store_has_a_page(served: tuple[Server, Client]) -> None:
-    server, client = served
-    keep(server)  # else the indexer of the new store may not have begun
+    _, client = served
     page = Page(client.get("/charts").text)
     assert page.one("p", class_="empty").text == "There are no requests of this query and time."
 

@@ -169,6 +169,20 @@ def put(committer: Committer, record: Record) -> int:
     return asyncio.run(committer.put(Entry.of(record)))
 
 
+def test_an_empty_store_counts_as_indexed_from_the_first_moment_on(store: Store, path: Path) -> None:
+    committer = Committer(Store.open(path), Watching(store).on_trouble)
+    try:
+        assert derived_exist(store)
+    finally:
+        committer.close()
+
+
+def test_a_store_that_has_requests_is_left_to_the_thread(store: Store, path: Path) -> None:
+    store.add(records(1))
+    Turns(store, Watching(store).on_trouble).begin()
+    assert not derived_exist(store)
+
+
 def test_the_thread_finds_what_this_and_other_processes_store(store: Store, path: Path) -> None:
     watching = Watching(store)
     ids = store.add(records(3))

@@ -44,6 +44,7 @@ class Committer:
         self.fresh = Fresh()
         """What this process has stored and the index has not seen; others that store may put theirs here."""
         self._turns = Turns(store, on_trouble, self.fresh)
+        self._turns.begin()
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._closing = threading.Event()
         self._last = 0

@@ -50,6 +50,11 @@ class Indexer:
         self._prepare()
         return self._store.run(_behind)
 
+    def begin(self) -> None:
+        """Make the index of a store that has no requests, which takes no time: what it has is indexed."""
+        if self._store.run(_is_empty):
+            self._prepare()
+
     def step(self, limit: int = _MOST, meanwhile: Callable[[], None] | None = None) -> int:
         """Index one batch, and say how many requests that were; 0 if none waits.
 
@@ -138,6 +143,10 @@ def _make_current(connection: sqlite3.Connection) -> None:
     with transaction(connection, "IMMEDIATE"):
         if not derived.is_current(connection):  # another process may have made them a moment ago
             derived.make(connection)
+
+
+def _is_empty(connection: sqlite3.Connection) -> bool:
+    return connection.execute("SELECT 1 FROM requests LIMIT 1").fetchone() is None
 
 
 def _behind(connection: sqlite3.Connection) -> int:

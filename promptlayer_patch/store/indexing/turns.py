@@ -55,6 +55,13 @@ class Turns:
         """When there must be one for what was stored by others."""
         self._in_trouble = False
 
+    def begin(self) -> None:
+        """Have an empty store indexed at once, so that who asks in the first moment need not ask again."""
+        try:
+            self._indexer.begin()
+        except StoreError:
+            pass  # the first turn tries again, and says why it cannot
+
     def stored(self, count: int) -> None:
         """Say that so many requests were stored through the same store."""
         self._stored += count
