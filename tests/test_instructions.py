@@ -16,10 +16,10 @@ from tests.support.instructions import KINDS, counted
 # `python -m tests.support.instructions`.
 COUNTED: dict[tuple[int, int], dict[str, int]] = {
     (3, 11): {
-        "chat": 3_540,
-        "chat in a scope": 5_220,
-        "chat, async": 4_268,
-        "a stream of 100 chunks": 6_280,
+        "chat": 3_464,
+        "chat in a scope": 5_144,
+        "chat, async": 4_192,
+        "a stream of 100 chunks": 6_212,
     },
 }
 MORE = 1.1
