@@ -112,6 +112,20 @@ def test_record_ids_are_hexadecimal_unique_and_in_order_of_time() -> None:
     assert times == sorted(times)
 
 
+def test_all_who_ask_for_an_id_at_once_are_told_the_same() -> None:
+    receipts = [Receipt() for _ in range(1_000)]
+    together = threading.Barrier(4)
+
+    def ask() -> list[str]:
+        together.wait()
+        return [receipt.record_id for receipt in receipts]
+
+    with ThreadPoolExecutor(4) as threads:
+        told = [asking.result() for asking in [threads.submit(ask) for _ in range(4)]]
+    assert len({tuple(ids) for ids in told}) == 1
+    assert len(set(told[0])) == len(receipts)
+
+
 # Outcomes
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import gzip
 import json
 import re
 from collections.abc import Mapping
@@ -143,6 +144,27 @@ def test_what_finds_no_room_in_the_queue_gives_up_its_largest_part_before_it_is_
     assert (prompt_of(answered_at_length), answered_at_length.response) == ("short", None)
     assert all(record.shortened_from and record.shortened_from > 10_000 for record in sink.records)
     assert promptlayer_patch.stats() == Stats(recorded=2, delivered=2, shortened=2)
+
+
+@pytest.mark.parametrize("packed", [False, True], ids=["as it is", "packed"])
+def test_a_stream_is_counted_as_it_is_held_in_memory_however_small_it_came(packed: bool) -> None:
+    sink = MemoryExporter()
+    promptlayer_patch.install(to=sink, queue_max_bytes=20_000)
+    reply = chat_events(*["long " * 100] * 100)
+    if packed:
+        body = gzip.compress(b"".join(reply.chunks))
+        assert len(body) < 20_000
+        reply = replace(reply, chunks=(body,), headers=(("content-encoding", "gzip"),))
+    messages = [{"role": "user", "content": "?"}]
+    stream = (
+        Wire(replies(reply)).client().chat.completions.create(model=MODEL, messages=messages, stream=True)
+    )
+    assert len(list(stream)) == 101
+    assert promptlayer_patch.flush()
+    (record,) = sink.records
+    assert record.response is None
+    assert record.shortened_from is not None
+    assert record.shortened_from > 50_000
 
 
 # Sampling
