@@ -120,9 +120,10 @@ class Record:
 
         def __getattr__(self, name: str) -> Any:
             """A part that was left in its bytes."""
-            if self.bodies is None or name not in self.bodies.outlines:
+            bodies = None if name == "bodies" else self.bodies  # which one that is being made does not have
+            if bodies is None or name not in bodies.outlines:
                 raise AttributeError(f"{type(self).__name__!r} object has no attribute {name!r}")
-            data = self.bodies.read(name)
+            data = bodies.read(name)
             object.__setattr__(self, name, data)
             return data
 

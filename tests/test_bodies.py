@@ -119,3 +119,10 @@ def _missing(record: Record) -> set[str]:
         except AttributeError:
             found.add(field.name)
     return found
+
+
+def test_a_record_that_is_being_made_has_no_part_yet() -> None:
+    """As copying and unpickling see it: no part, and no end of asking for one either."""
+    unmade = object.__new__(Record)
+    for name in ("request", "bodies", "nothing"):
+        assert not hasattr(unmade, name)

@@ -24,7 +24,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 
 from promptlayer_patch import Receipt, Record, Stats
 from promptlayer_patch._delivery.lane import Lane
-from promptlayer_patch._delivery.parcels import wait_before
+from promptlayer_patch._delivery.parcels import Parcel, wait_before
 from promptlayer_patch._delivery.rhythm import Rhythm
 from promptlayer_patch._delivery.turn import Turn
 from promptlayer_patch._delivery.worker import Worker
@@ -552,6 +552,24 @@ def test_a_call_that_cannot_be_decoded_does_not_hold_back_its_neighbours(
     assert desk.stats == Stats(recorded=3, delivered=2, rejected=1)
     with pytest.raises(RequestIdUnavailable, match="could not be decoded: LookupError"):
         broken.request_id(0)
+
+
+def test_a_fault_in_what_is_told_of_a_record_costs_that_one_alone(desks: Desks) -> None:
+    """The others get their own ids: what is given up is not exported any more."""
+
+    def told(parcel: Parcel) -> None:
+        if parcel.cargo.name == "call 1":  # type: ignore[union-attr]
+            raise LookupError("told")
+
+    desk = desks(
+        Numbering(lambda batch: [Delivered(int(one.function_name[5:])) for one in batch]), decoded=told
+    )
+    receipts = desk.put(4)
+    assert desk.worker.flush(PATIENCE_S)
+    assert desk.names == ["call 0", "call 2", "call 3"]
+    assert [receipts[at].request_id(0) for at in (0, 2, 3)] == [0, 2, 3]
+    with pytest.raises(RequestIdUnavailable):
+        receipts[1].request_id(0)
 
 
 def test_an_exporter_that_cannot_be_opened_is_tried_again(

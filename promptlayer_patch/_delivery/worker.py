@@ -315,6 +315,7 @@ class Worker:
                 parcel.load = self._decode(parcel.cargo)
                 self._on_decoded(parcel)
             except BaseException as fault:  # data of the caller's may have a `__str__` that raises anything
+                parcel.load = None  # what has its delivery now must not be exported
                 report("decoding a call", fault)
                 return Rejected(f"could not be decoded: {type(fault).__name__}")
         return None
