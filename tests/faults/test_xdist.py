@@ -6,6 +6,8 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 from tests.faults.cells import environment_of
 from tests.faults.endpoint import Endpoint
 from tests.support.programs import ROOT, TOO_LONG_S
@@ -23,6 +25,7 @@ def test_something(number):
 """
 
 
+@pytest.mark.alone  # two more processes, on a machine that is full, have ended too late
 def test_what_the_workers_of_xdist_call_arrives_once(tmp_path: Path) -> None:
     tests = tmp_path / "test_somebodys.py"
     tests.write_text(TESTS, encoding="utf-8")
