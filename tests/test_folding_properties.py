@@ -18,7 +18,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from promptlayer_patch._folding import fold_stream, parse_events
+from promptlayer_patch._folding import fold_stream, parse_events, repeats, stream
+from promptlayer_patch._parsing import parsed
 
 yaml: Any = pytest.importorskip("yaml")
 
@@ -535,12 +536,15 @@ def chunks_alike(draw: st.DrawFn) -> list[dict[str, Any]]:
         chunk: dict[str, Any] = {"id": "c", "object": "chat.completion.chunk", "created": 1, "model": "m"}
         choice = {"index": draw(st.sampled_from([0] * 6 + [1])), "delta": delta, "finish_reason": None}
         match draw(
-            st.sampled_from(["alike"] * 4 + ["role", "refused", "stop", "usage", "text", "other", "log"])
+            st.sampled_from(
+                ["alike"] * 4
+                + ["role", "refusal", "reasoning_content", "stop", "usage", "text", "other", "log"]
+            )
         ):
             case "role":
                 delta["role"] = "assistant"
-            case "refused":
-                choice["delta"] = {"refusal": draw(_TEXTS)}
+            case "refusal" | "reasoning_content" as said:
+                choice["delta"] = {"content": None, said: draw(_TEXTS)}
             case "stop":
                 choice |= {"delta": {}, "finish_reason": "stop"}
             case "usage":
@@ -585,23 +589,84 @@ def test_a_chunk_in_between_is_not_forgotten() -> None:
     assert response["choices"][0]["message"]["content"] == "xxxx"
 
 
-@given(chunks_alike(), st.booleans())
+@st.composite
+def events_alike(draw: st.DrawFn) -> list[dict[str, Any]]:
+    """Events of the Responses API most of which differ in their text and their number alone."""
+    found: list[dict[str, Any]] = []
+    kinds = ["output_text"] * 5 + ["refusal", "function_call_arguments", "reasoning_summary_text"]
+    for _ in range(draw(st.integers(1, 12))):
+        kind = draw(st.sampled_from(kinds))
+        event: dict[str, Any] = {"type": f"response.{kind}.delta", "sequence_number": 0, "item_id": "i"}
+        event["output_index"] = draw(st.sampled_from([0] * 6 + [1]))
+        if kind != "function_call_arguments":
+            event["summary_index" if "summary" in kind else "content_index"] = 0
+        event["delta"] = draw(_TEXTS)
+        match draw(st.sampled_from(["alike"] * 6 + ["padded", "log", "done", "more"])):
+            case "padded":
+                event["obfuscation"] = draw(_TEXTS)
+            case "log":
+                event["logprobs"] = [{"token": draw(_TEXTS)}]
+            case "done":
+                event |= {"type": f"response.{kind}.done", "text": draw(_TEXTS)}
+            case "more":
+                event["more"] = draw(_TEXTS)
+        found += [{**event} for _ in range(draw(st.integers(1, 3)))]
+    for number, event in enumerate(found):
+        event["sequence_number"] = number
+    return found
+
+
+@given(
+    chunks_alike() | events_alike(),
+    st.booleans(),
+    st.sampled_from(["\n", "\r\n", "\r"]),
+    st.integers(64, 2048),
+)
 @settings(deadline=None)
 def test_a_chunk_that_repeats_the_one_before_adds_what_it_would_alone(
-    chunks: list[dict[str, Any]], spelled: bool
+    chunks: list[dict[str, Any]], spelled: bool, line_end: str, window: int
 ) -> None:
     """Written with more and more spaces, none repeats another."""
 
     def body(separators: Iterator[tuple[str, str]]) -> bytes:
-        texts = (
-            json.dumps(chunk, separators=next(separators), ensure_ascii=spelled).encode(
-                "utf-8", "surrogatepass"
-            )
-            for chunk in chunks
+        texts = (json.dumps(chunk, separators=next(separators), ensure_ascii=spelled) for chunk in chunks)
+        named = (
+            f"event: {chunk['type']}\ndata: {text}\n\n" if "type" in chunk else f"data: {text}\n\n"
+            for chunk, text in zip(chunks, texts, strict=True)
         )
-        return b"".join(b"data: %b\n\n" % text for text in texts)
+        return "".join(named).replace("\n", line_end).encode("utf-8", "surrogatepass")
 
-    alike = fold_stream(body(iter([(",", ":")] * len(chunks))))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(repeats, "_WINDOW", window)
+        alike = fold_stream(body(iter([(",", ":")] * len(chunks))))
     apart = fold_stream(body((",", ":" + " " * count) for count in range(2, len(chunks) + 2)))
     assert alike.response == apart.response
     assert (alike.complete, alike.error) == (apart.complete, apart.error)
+
+
+@pytest.mark.parametrize(
+    "broken", ['a","b', "a\\", '","a\\', "a\tb", "\\x", '"', 'a"}}]}, {"x": [{"y": {"z": "b']
+)
+def test_a_chunk_that_is_no_json_adds_nothing_to_those_it_resembles(broken: str) -> None:
+    head = '{"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "'
+    texts = ["a", "b", "c", broken, "d", "e", broken, broken, "f"]
+    body = "".join(f'data: {head}{text}"}}}}]}}\n\n' for text in texts).encode()
+    assert fold_stream(body).response["choices"][0]["message"]["content"] == "abcdef"
+
+
+@pytest.mark.parametrize("size", [1, 3_000])
+def test_of_chunks_that_repeat_each_other_few_are_decoded(size: int) -> None:
+    """Else a stream takes the worker, and with it the program's other threads, several times as long."""
+    head = '{"object": "chat.completion.chunk", "choices": [{"index": 0, "delta": {"content": "'
+    words = [f"{number} " + "é" * size + "\\n" * (number % 5 == 4) for number in range(100)]
+    chunks = [
+        f'data: {head}{word}"}}}}], "obfuscation": "{"x" * (number % 7)}"}}\n\n'
+        for number, word in enumerate(words)
+    ]
+    body = "".join(["".join(chunks[:50]), ": keep-alive\n\n", *chunks[50:]]).encode()
+    decoded = []
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(stream, "parsed", lambda text: decoded.append(text) or parsed(text))
+        response = fold_stream(body).response
+    assert response["choices"][0]["message"]["content"] == "".join(words).replace("\\n", "\n")
+    assert len(decoded) < 8

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 from promptlayer_patch._folding.merge import Pieces, merge, settle, substantial
+from promptlayer_patch._folding.repeats import Alone
 
 __all__ = ["ChoicesFold", "chat_fold", "fold_for_shape", "text_fold"]
 
@@ -13,6 +14,7 @@ __all__ = ["ChoicesFold", "chat_fold", "fold_for_shape", "text_fold"]
 _NOT_KEPT = frozenset({"error", "object"})
 # The first chunk of an Azure stream has these empty; some servers give each chunk another time.
 _FIRST_WINS = frozenset({"created", "id", "model"})
+_NO_TEXT = frozenset({"message", "obfuscation"})
 
 
 def chat_fold() -> ChoicesFold:
@@ -33,19 +35,11 @@ def fold_for_shape(chunk: dict[str, Any]) -> Callable[[], ChoicesFold] | None:
     return None
 
 
-class Alone(NamedTuple):
-    """The text of a chunk, and which choice it is of."""
-
-    choice: int
-    text: str
-
-
 class _Choice(Protocol):
     def add(self, choice: dict[str, Any]) -> None: ...
     def result(self, index: int) -> dict[str, Any]: ...
 
-    @property
-    def text(self) -> Any: ...
+    def growing(self, key: str) -> Any: ...
 
 
 class ChoicesFold:
@@ -79,25 +73,32 @@ class ChoicesFold:
             self._latest = chunk
             self._add_beside(chunk)
 
-    def text_alone(self, chunk: dict[str, Any]) -> Alone | None:
-        """The text of a chunk, where one that differs from it in its text alone would add nothing else."""
+    def text_alone(self, name: str, chunk: dict[str, Any]) -> Alone | None:
+        """What a chunk adds, if that is nothing but text."""
         choices = chunk.get("choices")
         if not isinstance(choices, list) or len(choices) != 1 or "error" in chunk:
             return None
         choice = choices[0]
-        if not isinstance(choice, dict) or choice.get("logprobs") or choice.get("message"):
+        if not isinstance(choice, dict) or choice.get("logprobs") or not choice.keys().isdisjoint(_NO_TEXT):
             return None
         delta, index = choice.get("delta"), choice.get("index")
-        if isinstance(delta, dict) and "text" not in choice:
-            text = delta["content"] if delta.keys() == {"content"} else None
+        if delta is None:
+            said = {"text": choice.get("text")}
+        elif isinstance(delta, dict) and "text" not in choice:
+            said = {key: value for key, value in delta.items() if value is not None}
+            if said.get("role"):
+                del said["role"]  # said again
         else:
-            text = choice.get("text") if delta is None else None
-        return Alone(index, text) if type(index) is int and isinstance(text, str) else None
+            return None
+        if len(said) != 1 or type(index) is not int:
+            return None
+        ((key, text),) = said.items()
+        return Alone(key, text, ("obfuscation",), index) if isinstance(text, str) else None
 
-    def appending(self, index: int) -> Callable[[str], None] | None:
-        """What appends to the text of a choice, if there is some already."""
-        text = self._choices[index].text
-        return text.parts.append if isinstance(text, Pieces) else None
+    def adding(self, alone: Alone) -> Callable[[list[str]], None] | None:
+        """What adds more texts after such a one, if there is some already."""
+        text = self._choices[alone.where].growing(alone.key)
+        return text.parts.extend if isinstance(text, Pieces) else None
 
     def _add_beside(self, chunk: dict[str, Any]) -> None:
         top = self._top
@@ -166,8 +167,7 @@ class _TextChoice:
     def result(self, index: int) -> dict[str, Any]:
         return {"index": index, "text": str(self._text), **self._rest.values()}
 
-    @property
-    def text(self) -> Any:
+    def growing(self, key: str) -> Any:
         return self._text
 
 
@@ -191,9 +191,8 @@ class _ChatChoice:
     def result(self, index: int) -> dict[str, Any]:
         return {"index": index, "message": self._folded_message(), **self._rest.values()}
 
-    @property
-    def text(self) -> Any:
-        return self._message["content"]
+    def growing(self, key: str) -> Any:
+        return self._message.get(key)
 
     def _folded_message(self) -> dict[str, Any]:
         message, calls = settle(self._message), self._calls.result()

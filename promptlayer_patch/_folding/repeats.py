@@ -1,66 +1,153 @@
-"""Chunks that repeat the one before but for its text, as most of a stream do: told without decoding them."""
+"""Chunks that repeat one but for its text, as most of a stream do: many are read at once, none is decoded."""
 
 from __future__ import annotations
 
-import json
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
+from functools import lru_cache
+from itertools import repeat
+from operator import contains
+from typing import Any, NamedTuple
 
-__all__ = ["Repeats"]
+from promptlayer_patch._parsing import parsed
 
-# Up to the first escape: to go on behind each, `re` would remember every one of them.
-_CHANGES = re.compile(r'"(content|text|obfuscation)": ?"([^"\\]*)("?)')
-"""What differs from chunk to chunk; `obfuscation` only pads them. A quote within a string is escaped, so that
-these are keys."""
-_MOST_TRIED = 8
-"""After so many chunks that were each the last of their kind, no other is remembered."""
+__all__ = ["Alone", "Repeats"]
+
+_MOST_FRUITLESS = 8
+"""So many chunks may be remembered that are followed by fewer than `_FRUITFUL` of their kind."""
+_FRUITFUL = 8
+_WINDOW = 64 * 1024
+"""Bytes that are looked at together, since where the repeats end is not known before."""
+
+
+class Alone(NamedTuple):
+    """What a chunk adds, where one that differs from it in its text alone would add nothing but that."""
+
+    key: str
+    """Of the text."""
+    text: str
+    padding: tuple[str, ...]
+    """Keys whose values may differ, too: a string or a number that says nothing."""
+    where: Any
+    """Where it belongs, for the fold that has found it."""
+
+
+class _Shape(NamedTuple):
+    """A chunk, cut where repeats of it differ."""
+
+    first: bytes
+    between: tuple[bytes, ...]
+    last: bytes
+    numbers: tuple[bool, ...]
+    """Of each place where they differ, whether a number stands there; else a string does."""
+    text_at: int
+    """Which of these places has the text."""
 
 
 class Repeats:
-    """Knows one chunk by what stands before, between and after the strings that change."""
+    """Finds, in one body, the repeats of the chunk that was read last."""
 
-    def __init__(self) -> None:
-        self._append: Callable[[str], None] | None = None
-        self._before = self._between = self._after = ""
-        self._text_first = True
-        self._tried = 0
+    def __init__(self, body: bytes) -> None:
+        self._body = body
+        self._fruitless = 0
 
-    def begin(self, data: str, text: str, append: Callable[[str], None] | None) -> None:
-        """The next chunks may be as `data`, which adds nothing but `text`: theirs is to be appended."""
-        if append is None or self._tried >= _MOST_TRIED:
-            return
-        self._tried += 1
-        found = list(_CHANGES.finditer(data))
-        texts = [one for one in found if one[1] != "obfuscation"]
-        if len(texts) != 1 or len(found) > 2 or texts[0][2] != text or not all(one[3] for one in found):
-            return
-        first, last = found[0], found[-1]
-        self._before, self._after = data[: first.start(2)], data[last.end(2) :]
-        self._between = data[first.end(2) : last.start(2)] if len(found) == 2 else ""
-        self._text_first = first is texts[0]
-        self._append = append
+    def follow(self, begin: int, end: int, alone: Alone, add: Callable[[list[str]], None]) -> int:
+        """Add the texts of all chunks that repeat the one before `end`; where the first other begins."""
+        shape = None if self._fruitless >= _MOST_FRUITLESS else _shape_of(self._body[begin:end], alone)
+        if shape is None:
+            return end
+        count, more = 0, True
+        while more:
+            texts, end, more = _repeats(shape, self._body, end)
+            add(texts)
+            count += len(texts)
+        self._fruitless += count < _FRUITFUL
+        return end
 
-    def end(self) -> None:
-        """Another chunk has come in between."""
-        self._append = None
 
-    def take(self, data: str) -> bool:
-        """Whether `data` was such a chunk; then its text has been appended."""
-        append = self._append
-        if append is None or len(data) < len(self._before) + len(self._after):
+def _shape_of(chunk: bytes, alone: Alone) -> _Shape | None:
+    keys = (alone.key, *alone.padding)
+    # Without a backslash each quote begins or ends a string, so that these are keys.
+    if b"\\" in chunk or any(chunk.count(b'"%b"' % key.encode()) > 1 for key in keys):
+        return None
+    found = list(_changes(keys).finditer(chunk))
+    names = [one[1].decode() for one in found]
+    if alone.key not in names:
+        return None
+    at = names.index(alone.key)
+    if found[at][2] is None or found[at][2] != alone.text.encode("utf-8", "surrogatepass"):
+        return None
+    spans = [one.span(3 if one[2] is None else 2) for one in found]
+    ends = [0, *(end for _, end in spans)]
+    begins = [*(begin for begin, _ in spans), len(chunk)]
+    first, *between, last = (chunk[end:begin] for end, begin in zip(ends, begins, strict=True))
+    return _Shape(first, tuple(between), last, tuple(one[2] is None for one in found), at)
+
+
+@lru_cache(maxsize=16)
+def _changes(keys: Sequence[str]) -> re.Pattern[bytes]:
+    # No escapes: to go on behind each, `re` would remember every character.
+    return re.compile(rb'"(%b)": ?(?:"([^"\\]*)"|(\d+)(?=[,}]))' % "|".join(map(re.escape, keys)).encode())
+
+
+def _repeats(shape: _Shape, body: bytes, begin: int) -> tuple[list[str], int, bool]:
+    """Texts of the chunks that begin here; where they end; and whether more may follow them."""
+    if not body.startswith(shape.first, begin):
+        return [], begin, False
+    window = body[begin : begin + _WINDOW]
+    chunks = window.split(shape.last)[:-1]
+    chunks = chunks[: _first(map(bytes.startswith, chunks, repeat(shape.first)), False)]
+    if not chunks:
+        return [], begin, False
+    columns = _columns(shape, chunks)
+    texts = _strings(columns[shape.text_at]) if _are_sound(shape, columns) else []
+    read = sum(map(len, chunks[: len(texts)])) + len(texts) * len(shape.last)
+    return texts, begin + read, 0 < len(texts) == len(chunks) and begin + len(window) < len(body)
+
+
+def _columns(shape: _Shape, chunks: Sequence[bytes]) -> list[Sequence[bytes]]:
+    """What stands in each of the places that differ, up to the first chunk of another shape."""
+    at = len(shape.first)
+    varying: Sequence[bytes] = [chunk[at:] for chunk in chunks]
+    count = len(chunks)
+    # In JSON a line break is spelled: where there is one, another event has come in between.
+    if b"\n" in b"".join(varying):
+        count = _first(map(contains, varying, repeat(b"\n")), True)
+    columns: list[Sequence[bytes]] = []
+    for constant in shape.between:
+        before, found, varying = zip(*map(bytes.partition, varying, repeat(constant)), strict=True)
+        count = min(count, _first(found, b""))
+        columns.append(before)
+    return [column[:count] for column in (*columns, varying)]
+
+
+def _first(values: Iterable[object], value: object) -> int:
+    """The place of the first of them that is `value`, or how many there are."""
+    return [*values, value].index(value)
+
+
+def _are_sound(shape: _Shape, columns: Sequence[Sequence[bytes]]) -> bool:
+    """Whether a number stands wherever one stood, and a string where one did."""
+    return all(
+        all(map(bytes.isdigit, column)) if is_number else _end_as_strings(column)
+        for column, is_number in zip(columns, shape.numbers, strict=True)
+    )
+
+
+def _end_as_strings(column: Sequence[bytes]) -> bool:
+    """Whether each of these, put between quotes, ends at the second of them."""
+    together = b"\n".join(column)
+    if b"\\" in together:
+        together = together.replace(b"\\\\", b"").replace(b'\\"', b"")
+        if b"\\\n" in together or together.endswith(b"\\"):
             return False
-        if not (data.startswith(self._before) and data.endswith(self._after)):
-            return False
-        text = data[len(self._before) : len(data) - len(self._after)]
-        if self._between:
-            first, between, second = text.partition(self._between)
-            text, other = (first, second) if self._text_first else (second, first)
-            if not between or '"' in other or "\\" in other or not other.isprintable():
-                return False  # read by whoever decodes it
-        if '"' in text or "\\" in text or not text.isprintable():
-            try:
-                text = json.loads(f'"{text}"')
-            except ValueError:
-                return False
-        append(text)
-        return True
+    return b'"' not in together
+
+
+def _strings(column: Sequence[bytes]) -> list[str]:
+    """The strings; none if one of them is none."""
+    try:
+        strings: list[str] = parsed(b'["%b"]' % b'","'.join(column)) if column else []
+    except (ValueError, RecursionError):
+        return []
+    return strings

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
-from promptlayer_patch._folding.merge import merge, settle, substantial
+from promptlayer_patch._folding.merge import Pieces, merge, settle, substantial
+from promptlayer_patch._folding.repeats import Alone
 
 __all__ = ["ResponsesFold"]
 
@@ -14,6 +16,9 @@ _STATUSES = frozenset(
 )
 # Which list of an output item an event speaks of, by the position it gives.
 _LISTS = {"content_index": "content", "summary_index": "summary"}
+_OF_DELTAS = frozenset(
+    {"delta", "item_id", "obfuscation", "output_index", "sequence_number", "type", *_LISTS}
+)
 
 
 class ResponsesFold:
@@ -41,6 +46,20 @@ class ResponsesFold:
             self._items.setdefault(index, _Item()).add(name, data)
         elif name.endswith(".delta"):
             merge(self._beside, {name.removeprefix("response.").removesuffix(".delta"): data.get("delta")})
+
+    def text_alone(self, name: str, data: dict[str, Any]) -> Alone | None:
+        """What an event adds, if that is nothing but text."""
+        delta, said = data.get("delta"), {key for key, value in data.items() if value or value == 0}
+        if not name.endswith(".delta") or not isinstance(delta, str) or not said <= _OF_DELTAS:
+            return None
+        return Alone("delta", delta, ("obfuscation", "sequence_number"), (name, data))
+
+    def adding(self, alone: Alone) -> Callable[[list[str]], None] | None:
+        """What adds more texts after such a one, if there is some already."""
+        name, data = alone.where
+        index = data.get("output_index")
+        text = self._items[index].growing(name, data) if isinstance(index, int) else None
+        return text.parts.extend if isinstance(text, Pieces) else None
 
     def response(self) -> dict[str, Any]:
         output = self._snapshot.get("output")
@@ -74,6 +93,11 @@ class _Item:
                 self._finish(stem, data)
             case _ if verb in _STATUSES and stem == self._item.get("type"):
                 self._item["status"] = verb
+
+    def growing(self, name: str, data: dict[str, Any]) -> Any:
+        """What the deltas of this name add to."""
+        target, field = self._target(name.removeprefix("response.").removesuffix(".delta"), data)
+        return target.get(field)
 
     def result(self) -> dict[str, Any]:
         item = dict(self._item)

@@ -11,6 +11,8 @@ __all__ = ["DONE", "Event", "parse_events"]
 DONE = "[DONE]"
 _BYTE_ORDER_MARK = b"\xef\xbb\xbf"
 _BLANK = (b"\n", b"\r\n", b"\r")
+_FEW = 4096
+"""Bytes whose lines are found together."""
 
 
 class Event(NamedTuple):
@@ -23,15 +25,16 @@ class Event(NamedTuple):
     """Offset in the body just after the event."""
 
 
-def parse_events(body: bytes) -> Iterator[Event]:
-    """Yield the events of `body` that have data.
+def parse_events(body: bytes, position: int = 0) -> Iterator[Event]:
+    """Yield the events of `body` that have data, from the one that begins at `position`.
 
     An event at the very end that lacks its blank line is yielded if its data is whole: JSON, or `[DONE]`.
     """
-    position = len(_BYTE_ORDER_MARK) if body.startswith(_BYTE_ORDER_MARK) else 0
+    if not position and body.startswith(_BYTE_ORDER_MARK):
+        position = len(_BYTE_ORDER_MARK)
     name: str | None = None
     data: list[bytes] = []
-    for line in body[position:].splitlines(keepends=True):
+    for line in _lines(body, position):
         position += len(line)
         if line in _BLANK:
             if data:
@@ -50,6 +53,15 @@ def parse_events(body: bytes) -> Iterator[Event]:
             name = value.removeprefix(b" ").decode("utf-8", "replace") or None
     if data and _is_whole(_text(data)):
         yield Event(name, _text(data), position)
+
+
+def _lines(body: bytes, position: int) -> Iterator[bytes]:
+    """Lines with their ends, a few at a time: the reader may go on elsewhere."""
+    while position < len(body):
+        end = body.rfind(b"\n", position, position + _FEW) + 1 or body.find(b"\n", position + _FEW) + 1
+        lines = body[position : end or len(body)]
+        position += len(lines)
+        yield from lines.splitlines(keepends=True)
 
 
 def _text(lines: list[bytes]) -> str:

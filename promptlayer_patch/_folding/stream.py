@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from promptlayer_patch._folding.choices import ChoicesFold, chat_fold, fold_for_shape, text_fold
 from promptlayer_patch._folding.errors import error_in
 from promptlayer_patch._folding.media import ImageFold, SpeechFold, TranscriptFold
-from promptlayer_patch._folding.repeats import Repeats
+from promptlayer_patch._folding.repeats import Alone, Repeats
 from promptlayer_patch._folding.responses import ResponsesFold
 from promptlayer_patch._folding.runs import RunFold
 from promptlayer_patch._folding.sse import DONE, Event, parse_events
@@ -58,17 +58,28 @@ _BY_PREFIX: dict[str, Callable[[], _Fold]] = {
 }
 _UNREADABLE = object()
 
+_Grown: TypeAlias = tuple[Alone, Callable[[list[str]], None]]
+
 
 def fold_stream(body: bytes) -> Folded:
     """Assemble the events of `body`, the raw bytes of a `text/event-stream`. Never raises."""
-    folding = _Folding()
-    for event in parse_events(body):
-        if event.data.startswith(DONE):
-            return folding.folded(done=True)
-        try:
-            folding.take(event)
-        except RecursionError:
-            pass  # nested deeper than anything a provider sends; what was folded so far stands
+    folding, repeats = _Folding(), Repeats(body)
+    begin, is_read = 0, False
+    while not is_read:
+        is_read = True
+        for event in parse_events(body, begin):
+            if event.data.startswith(DONE):
+                return folding.folded(done=True)
+            grown = None
+            try:
+                grown = folding.take(event)
+            except RecursionError:
+                pass  # nested deeper than anything a provider sends; what was folded so far stands
+            end = event.end if grown is None else repeats.follow(begin, event.end, *grown)
+            begin = end
+            if end > event.end:
+                is_read = False
+                break
     return folding.folded(done=False)
 
 
@@ -80,21 +91,18 @@ class _Folding:
         self._waiting: list[tuple[str, Any, Event]] = []
         self._error: dict[str, Any] | None = None
         self._first_output_at: int | None = None
-        self._repeats = Repeats()
 
-    def take(self, event: Event) -> None:
-        if event.event is None and self._repeats.take(event.data):
-            return
-        self._repeats.end()
+    def take(self, event: Event) -> _Grown | None:
+        """Fold one event in. If those that repeat it can be read at once: how their texts are added."""
         data = _decoded(event.data)
         name = _name_of(event, data)
         if self._error is None:
             self._error = error_in(name, event.data if data is _UNREADABLE else data)
         if self._fold is not None:
-            self._add(self._fold, name, data, event)
-        else:
-            self._waiting.append((name, data, event))
-            self._begin(_recognised(name, data))
+            return self._add(self._fold, name, data, event)
+        self._waiting.append((name, data, event))
+        self._begin(_recognised(name, data))
+        return None
 
     def folded(self, *, done: bool) -> Folded:
         if self._fold is None and any(_has_choices(data) for _, data, _ in self._waiting):
@@ -112,16 +120,19 @@ class _Folding:
             for name, data, event in self._waiting:
                 self._add(self._fold, name, data, event)
 
-    def _add(self, fold: _Fold, name: str, data: Any, event: Event) -> None:
-        if isinstance(data, dict):
-            if self._first_output_at is None and fold.carries_output(name, data):
-                self._first_output_at = event.end
-            grows = event.event is None and self._first_output_at is not None
-            if grows and isinstance(fold, ChoicesFold) and (alone := fold.text_alone(data)):
-                fold.add(name, data)
-                self._repeats.begin(event.data, alone.text, fold.appending(alone.choice))
-            else:
-                fold.add(name, data)
+    def _add(self, fold: _Fold, name: str, data: Any, event: Event) -> _Grown | None:
+        if not isinstance(data, dict):
+            return None
+        if self._first_output_at is None and fold.carries_output(name, data):
+            self._first_output_at = event.end
+        if self._first_output_at is None or not isinstance(fold, (ChoicesFold, ResponsesFold)):
+            fold.add(name, data)
+            return None
+        alone = fold.text_alone(name, data)  # asked first, since to add a chunk takes it apart
+        fold.add(name, data)
+        if alone is None or (add := fold.adding(alone)) is None:
+            return None
+        return alone, add
 
 
 def _decoded(text: str) -> Any:
