@@ -256,6 +256,46 @@ def test_vectors_are_written_as_they_came_and_read_as_floats() -> None:
     assert decoded(encoded(record)) == record
 
 
+def with_vectors(*embeddings: str, beside: Any = None) -> Record:
+    """A record of embeddings whose response has been left as it came."""
+    response = {"data": [{"index": 0, "embedding": one} for one in embeddings], "beside": beside}
+    record = Record(id="01a2", function_name="openai.embeddings.create", request={}, response=response)
+    object.__setattr__(record, "bodies", Bodies(b"{}", json.dumps(response).encode(), vectors=True))
+    return record
+
+
+KEY = "AKIAIOSFODNN7EXAMPLE"
+
+
+def test_a_vector_spells_no_secret() -> None:
+    assert "response" not in suspects(with_vectors("ab/+" * 64 + KEY + "ab/+" * 59, "ab/+" * 320))
+
+
+@pytest.mark.parametrize(
+    "embedding",
+    [
+        KEY,
+        KEY + "ab/+" * 58 + "abc",  # no whole number of floats
+        KEY + "ab/+" * 59 + "===",
+        KEY + "ab=+" * 59,
+        KEY + "ab-_" * 59,
+        KEY + "ab/ " * 59,
+    ],
+)
+def test_what_is_no_vector_is_looked_at(embedding: str) -> None:
+    assert "response" in suspects(with_vectors("ab/+" * 64, embedding))
+
+
+@given(
+    st.lists(st.binary(max_size=400).map(lambda data: base64.b64encode(data * 4).decode()), max_size=3), DATA
+)
+def test_beside_vectors_nothing_is_called_clean_that_is_not(embeddings: list[str], beside: Any) -> None:
+    record = with_vectors(*embeddings, beside=beside)
+    if "response" not in suspects(record):
+        as_floats(record.response)
+        assert scrubbed_value(record.response) is record.response
+
+
 def test_vectors_that_were_asked_for_in_base64_stay_so() -> None:
     response = {"data": [{"embedding": base64.b64encode(b"abcdefgh").decode()}]}
     assert decoded(encoded(a_record({"encoding_format": "base64"}, response))).response == response
