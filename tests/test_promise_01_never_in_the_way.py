@@ -209,6 +209,7 @@ INSTALLING = (
     "_delivery.pipeline._way",
     "_capture.streams.tell_all",
     "_delivery.rhythm.Rhythm.__init__",
+    "_delivery.spent.Spent.__init__",
     "_delivery.turn.Turn.__init__",
     "_delivery.worker.Worker.__init__",
     "_delivery.worker.Worker._begin_with",

@@ -10,12 +10,12 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
-from typing import Any
+from typing import Any, ClassVar
 
 import pytest
 from hypothesis import given, settings
@@ -23,6 +23,7 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
 
 from promptlayer_patch import Receipt, Record, Stats
+from promptlayer_patch._capture.call import Call
 from promptlayer_patch._delivery.lane import Lane
 from promptlayer_patch._delivery.parcels import Parcel, wait_before
 from promptlayer_patch._delivery.rhythm import Rhythm
@@ -1056,6 +1057,75 @@ def test_the_processes_of_multiprocessing_deliver_what_they_record(
 
 
 # The account, whatever happens
+
+
+# Memory
+
+
+class Body(bytes):
+    """Says which thread frees it."""
+
+    freed_by: ClassVar[SimpleQueue[int]] = SimpleQueue()
+
+    def __del__(self) -> None:
+        self.freed_by.put(threading.get_ident())
+
+
+class Long:
+    """Puts calls with long bodies, and tells by whom each of them is freed."""
+
+    def __init__(self) -> None:
+        Body.freed_by = SimpleQueue()
+        self.worker = Worker(
+            Lane(Numbering), lambda call: Record(id="", function_name=""), max_records=1000, max_bytes=1 << 30
+        )
+
+    def put(self, *sizes: int) -> None:
+        for size in sizes:
+            call = Call("", ("", ""), lambda _: None, Receipt(lambda: None))
+            call.request_body = Body(size)
+            self.worker.put(call, lambda _: None, may_start=True)
+
+    def freed(self, count: int) -> list[int]:
+        return [Body.freed_by.get(timeout=PATIENCE_S) for _ in range(count)]
+
+
+@pytest.fixture
+def long() -> Iterator[Long]:
+    one = Long()
+    yield one
+    one.worker.close(PATIENCE_S)
+
+
+def test_long_bodies_are_freed_by_who_puts_the_next(long: Long) -> None:
+    """Freed by the worker they would go back to the system, and the next call would get others from there."""
+    long.put(100_000, 100_000, 100_000)
+    assert long.worker.flush(PATIENCE_S)
+    long.put(100_000)
+    assert long.freed(1) == [threading.get_ident()]
+    long.put(150_000)
+    assert long.freed(2) == [threading.get_ident()] * 2
+
+
+def test_short_bodies_are_freed_by_the_worker(long: Long) -> None:
+    long.put(1000, 1000)
+    assert threading.get_ident() not in long.freed(2)
+
+
+def test_no_more_than_some_megabytes_are_held(long: Long) -> None:
+    long.put(*[1 << 20] * 10)
+    assert long.worker.flush(PATIENCE_S)
+    long.freed(2)
+    assert Body.freed_by.empty()
+    long.put(*[1 << 20] * 10)
+    assert long.freed(8) == [threading.get_ident()] * 8
+
+
+def test_what_no_call_takes_is_freed_by_the_worker_after_a_second(long: Long) -> None:
+    long.put(100_000)
+    began = time.monotonic()
+    assert threading.get_ident() not in long.freed(1)
+    assert time.monotonic() - began >= 1
 
 
 class Account(RuleBasedStateMachine):

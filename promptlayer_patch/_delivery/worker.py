@@ -6,6 +6,7 @@ The caller's thread adds and, if the worker sleeps, rings; everything else happe
 
 from __future__ import annotations
 
+import math
 import os
 import threading
 import time
@@ -18,6 +19,7 @@ from promptlayer_patch._capture.call import FORKED
 from promptlayer_patch._delivery.backlog import Backlog
 from promptlayer_patch._delivery.parcels import Cargo, Load, Parcel, Stats, log_troubles, requests_first
 from promptlayer_patch._delivery.rhythm import Rhythm
+from promptlayer_patch._delivery.spent import LONG, Spent
 from promptlayer_patch._delivery.turn import Turn
 from promptlayer_patch._delivery.waits import Wait
 from promptlayer_patch._guard import log, quietly, report, warn_once
@@ -86,6 +88,7 @@ class Worker:
         self._thread: threading.Thread | None = None
         self._ended = threading.Lock()
         self._turn = Turn()
+        self._spent = Spent()
         self._idle = True
         self._urgent = False
         self.rhythm = Rhythm(*self._lingers)
@@ -125,6 +128,8 @@ class Worker:
         else:
             warn_once(f"dropped: {refusal}", "a record was dropped: %s", refusal)
             settle(Rejected(f"dropped: {refusal}"))
+        if parcel.size >= LONG:
+            quietly("giving memory back", self._spent.give_back, parcel.size)
 
     def urge(self) -> None:
         """Deliver what is queued without waiting for more: somebody waits for an id."""
@@ -280,6 +285,7 @@ class Worker:
         while True:
             with self._lock:
                 now = time.monotonic()
+                self._spent.expire(now)
                 self._backlog.call_back(everything=self._ending)
                 if queued := self._backlog.queued():
                     if queued >= self._batch or self._urgent or self._ending or now >= self.rhythm.next_at:
@@ -292,11 +298,12 @@ class Worker:
                 moments = [None if self._idle else self.rhythm.next_at, self._backlog.next_due()]
                 moment = min((at for at in moments if at is not None), default=None)
                 self._turn.wanted(moment)
+                wakes_at = min(self._spent.until, math.inf if moment is None else moment)
             if self._idle:
                 self._rests()
             self._turn.ends()
             try:
-                self._bell.get(timeout=None if moment is None else max(0.0, moment - now))
+                self._bell.get(timeout=None if wakes_at == math.inf else max(0.0, wakes_at - now))
             except Empty:
                 pass
             self._turn.begins()
@@ -325,6 +332,7 @@ class Worker:
         log_troubles(deliveries)
         for parcel, outcome in outcomes:
             parcel.settle(outcome)
+        quietly("keeping memory", self._spent.keep, [parcel for parcel, _ in outcomes])
         if last_try and all(isinstance(delivery, TryLater) for delivery in deliveries):
             with self._lock:
                 everything = self._backlog.everything()

@@ -112,6 +112,12 @@ async def plain_call(user: User) -> Any:
 
 
 @program
+async def long_call(user: User) -> Any:
+    create = user.client.chat.completions.create
+    return seen(await settled(create(model=MODEL, messages=[{"role": "user", "content": "word " * 2_000}])))
+
+
+@program
 async def tagged_call(user: User) -> Any:
     return seen(await user.chat(**user.tags))
 
