@@ -13,9 +13,10 @@ from promptlayer_patch._parsing import parsed
 
 __all__ = ["Alone", "Repeats"]
 
-_MOST_FRUITLESS = 8
-"""So many chunks may be remembered that are followed by fewer than `_FRUITFUL` of their kind."""
-_FRUITFUL = 8
+_TRIES = 64
+"""So many chunks of a body are remembered; an eighth of them if each has few repeats, since to look for these
+takes as long as to decode some."""
+_FEW = 8
 _WINDOW = 64 * 1024
 """Bytes that are looked at together, since where the repeats end is not known before."""
 
@@ -49,11 +50,11 @@ class Repeats:
 
     def __init__(self, body: bytes) -> None:
         self._body = body
-        self._fruitless = 0
+        self._tries = _TRIES
 
     def follow(self, begin: int, end: int, alone: Alone, add: Callable[[list[str]], None]) -> int:
         """Add the texts of all chunks that repeat the one before `end`; where the first other begins."""
-        shape = None if self._fruitless >= _MOST_FRUITLESS else _shape_of(self._body[begin:end], alone)
+        shape = _shape_of(self._body[begin:end], alone) if self._tries > 0 else None
         if shape is None:
             return end
         count, more = 0, True
@@ -61,7 +62,7 @@ class Repeats:
             texts, end, more = _repeats(shape, self._body, end)
             add(texts)
             count += len(texts)
-        self._fruitless += count < _FRUITFUL
+        self._tries -= 1 if count >= _FEW else 8
         return end
 
 
