@@ -237,7 +237,7 @@ def _no_tee() -> None: ...
 def _is_read_raw(response: Any) -> bool:
     """Whether the application itself reads the undecoded body; `iter_bytes` reads it too."""
     found: Watch = response.__dict__[_KEY]
-    if found.reading:
+    if found.begun:
         return False
     found.call.raw_encoded = True
     return True
