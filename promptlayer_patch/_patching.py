@@ -105,9 +105,7 @@ class Wrappers(Protocol):
 
     def around_helper(self, name: str, kind: tuple[str, str]) -> Wrapper: ...
 
-    def around_request(
-        self, wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any: ...
+    def around_request(self, awaited: bool) -> Wrapper: ...
 
     def around_attempt(
         self, wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
@@ -186,19 +184,14 @@ class Patcher:
                 self._wrap(owner, method, wrapper, _CreateWrapper)
 
     def _apply_tap(self, module: ModuleType) -> None:
-        wrappers = {
-            "request": self._wrappers.around_request,
-            "_build_request": self._wrappers.around_attempt,
-            "_process_response": self._wrappers.around_response,
-        }
         # At the class that owns the method, seen from the client: other tools put theirs on the subclass,
         # and one of ours beneath them would never be called.
-        owners = [
-            (_owner(vars(module)[client], method), method)
+        places = [
+            (_owner(vars(module)[client], method), method, wrapper)
             for client in self._table.clients
-            for method in wrappers
+            for method, wrapper in self._tap(awaited=client.startswith("Async")).items()
         ]
-        self._wrappers.tapped = all(owner is not None for owner, _ in owners)
+        self._wrappers.tapped = all(owner is not None for owner, _, _ in places)
         if not self._wrappers.tapped:  # all or nothing: half a tap would count calls twice
             warn_once(
                 "no tap",
@@ -206,9 +199,16 @@ class Patcher:
                 self._table.library,
             )
             return
-        for owner, method in owners:
+        for owner, method, wrapper in places:
             if owner is not None:
-                self._wrap(owner, method, wrappers[method], _Wrapper)
+                self._wrap(owner, method, wrapper, _Wrapper)
+
+    def _tap(self, awaited: bool) -> dict[str, Wrapper]:
+        return {
+            "request": self._wrappers.around_request(awaited),
+            "_build_request": self._wrappers.around_attempt,
+            "_process_response": self._wrappers.around_response,
+        }
 
     def _wrap(self, owner: type, name: str, wrapper: Wrapper, kind: type[_Wrapper]) -> None:
         self._places[owner, name] = None

@@ -25,7 +25,7 @@ from promptlayer_patch._capture.call_options import (
     options_in,
     with_id,
 )
-from promptlayer_patch._capture.following import accompany, follow
+from promptlayer_patch._capture.following import accompany, accompany_async, follow
 from promptlayer_patch._capture.keeping import keep
 from promptlayer_patch._capture.opening import Kind, Opening, Routes, Sink, to_nobody
 from promptlayer_patch._guard import report
@@ -184,34 +184,44 @@ class Capture:
             report("announcing a call", fault)
         return (manager, receipt) if options.wants_id else manager
 
-    def around_request(
-        self, wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
-    ) -> Any:
-        """The wrapper for the client's `request`, sync or async: one call, HTTP retries included."""
-        if not self.active:
-            return wrapped(*args, **kwargs)
-        call, ends = None, False
-        try:
-            if instance is not None and len(args) > 1:
-                client, options = instance, args[1]
-            else:
-                client, options = _passed(instance, args, kwargs)
-            current = CURRENT.get()
-            if (
-                current is not None
-                and not current.claimed
-                and self._routes.kind_of(options.method, options.url) == current.kind
-            ):
-                # The wrapper above ends it; only a failure is noticed here, where nobody can have caught it.
-                current.claim(client, options)
-                call = current
-            else:
-                call, ends = self._departing(current, client, options)
-        except Exception as fault:
-            report("following a request", fault)
-        if call is None:
-            return wrapped(*args, **kwargs)
-        return follow(call, wrapped, args, kwargs) if ends else accompany(call, wrapped, args, kwargs)
+    def around_request(self, awaited: bool) -> Wrapper:
+        """The wrapper for the `request` of a client, which may be an awaited one.
+
+        It sees one request for each call, HTTP retries included.
+        """
+        kind_of = self._routes.kind_of
+        go_along = accompany_async if awaited else accompany
+
+        def wrapper(
+            wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]
+        ) -> Any:
+            if not self.active:
+                return wrapped(*args, **kwargs)
+            call, ends = None, False
+            try:
+                if instance is not None and len(args) > 1:
+                    client, options = instance, args[1]
+                else:
+                    client, options = _passed(instance, args, kwargs)
+                current = CURRENT.get()
+                if (
+                    current is not None
+                    and not current.claimed
+                    and kind_of(options.method, options.url) == current.kind
+                ):
+                    # The wrapper above ends it; only a failure is noticed here, where nobody can have
+                    # caught it.
+                    current.claim(client, options)
+                    call = current
+                else:
+                    call, ends = self._departing(current, client, options)
+            except Exception as fault:
+                report("following a request", fault)
+            if call is None:
+                return wrapped(*args, **kwargs)
+            return (follow if ends else go_along)(call, wrapped, args, kwargs)
+
+        return wrapper
 
     def around_attempt(
         self, wrapped: Callable[..., Any], instance: Any, args: tuple[Any, ...], kwargs: dict[str, Any]

@@ -59,25 +59,25 @@ def follow(
 def accompany(call: Call, wrapped: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Make the request of a call that is followed already; nobody can have caught a failure yet."""
     try:
-        result = wrapped(*args, **kwargs)
+        return wrapped(*args, **kwargs)
     except BaseException as error:
         try:
             call.fail(error)
         except Exception as fault:
             report("recording a failed call", fault)
         raise
-    if isinstance(result, CoroutineType):
-        try:
-            return standing_for(result, Unawaited(None, call), _accompany_async, call)
-        except Exception as fault:
-            report("following a coroutine", fault)
-    return result
 
 
-async def _accompany_async(unawaited: Unawaited, call: Call) -> Any:
-    coroutine, unawaited.coroutine = unawaited.coroutine, None
+async def accompany_async(
+    call: Call, wrapped: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]
+) -> Any:
+    """`accompany` for a client that is awaited.
+
+    The library awaits its request where it makes it. So the request can be made here, and no coroutine of the
+    client's has to be held until then.
+    """
     try:
-        return await coroutine
+        return await wrapped(*args, **kwargs)
     except BaseException as error:
         try:
             call.fail(error)
