@@ -101,7 +101,7 @@ class Wrappers(Protocol):
 
     tapped: bool
 
-    def around_call(self, name: str, kind: tuple[str, str], awaited: bool) -> Wrapper: ...
+    def around_call(self, name: str, kind: tuple[str, str]) -> Wrapper: ...
 
     def around_helper(self, name: str, kind: tuple[str, str]) -> Wrapper: ...
 
@@ -178,8 +178,7 @@ class Patcher:
                 if point.helper:
                     wrapper = self._wrappers.around_helper(name, point.kind)
                 else:
-                    awaited = owner.__name__ != class_name
-                    wrapper = self._wrappers.around_call(name, point.kind, awaited)
+                    wrapper = self._wrappers.around_call(name, point.kind)
                 wrapper = _stepping_over(vars(owner)[method], wrapper) or wrapper
                 self._wrap(owner, method, wrapper, _CreateWrapper)
 

@@ -81,6 +81,8 @@ class Call:
     ending = Ending.COMPLETE
     failure: Failure | None = None
     ended = 0.0
+    coroutine: Any = None
+    """The client's, until ours is awaited, see `unawaited`."""
     outer_error: tuple[int, type] | None = None
     """An exception that was being handled before the stream began: it says nothing about the stream."""
 
@@ -190,7 +192,10 @@ class Call:
         # A call under way is held by its context; this one nobody will finish any more. Of a stream the
         # collector may come here first: its `Watch` ends the call.
         try:
-            if self.unsettled and not self.streaming:
+            if self.coroutine is not None:
+                self.coroutine.close()
+                self.unused()
+            elif self.unsettled and not self.streaming:
                 self.receipt.settle(LOST)
         except Exception:  # `__init__` may not have come this far
             pass

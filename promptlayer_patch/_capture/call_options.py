@@ -46,7 +46,7 @@ def hold(manager: Any, held: scope) -> None:
         if not attribute.endswith("__api_request"):
             continue
         if isinstance(request, CoroutineType):
-            setattr(manager, attribute, standing_for(request, Unawaited(None, held), _in_scope, held))
+            setattr(manager, attribute, standing_for(request, Unawaited(held), _in_scope, held))
         else:
             setattr(manager, attribute, _InScope(request, held))
 
@@ -96,7 +96,7 @@ def with_id(result: Any, call: Call | None, kwargs: dict[str, Any]) -> Any:
         return result
     if isinstance(result, CoroutineType):
         try:
-            unawaited = Unawaited(None)
+            unawaited = Unawaited()
         except Exception as fault:
             report("preparing for a coroutine", fault)
             return _without_id(result)

@@ -78,7 +78,7 @@ class Capture:
     def switch_off(self) -> None:
         self.active = False
 
-    def around_call(self, name: str, kind: Kind, awaited: bool) -> Wrapper:
+    def around_call(self, name: str, kind: Kind) -> Wrapper:
         """The wrapper for a create method of this name, whose request is of this kind."""
         with_options = self._around(name, partial(self._call, kind))
         opening = self._opening
@@ -96,7 +96,7 @@ class Capture:
                 report("opening a record", fault)
             if call is None:
                 return wrapped(*args, **kwargs)
-            return follow(call, wrapped, args, kwargs, awaited)
+            return follow(call, wrapped, args, kwargs)
 
         return wrapper
 

@@ -9,29 +9,13 @@ from typing import Any
 from promptlayer_patch._capture.call import CURRENT, Call
 from promptlayer_patch._capture.keeping import keep_result
 from promptlayer_patch._capture.receipts import remember
-from promptlayer_patch._capture.unawaited import Unawaited, standing_for
+from promptlayer_patch._capture.unawaited import standing_for
 from promptlayer_patch._guard import report
 from promptlayer_patch.records import Ending
 
 
-def follow(
-    call: Call,
-    wrapped: Callable[..., Any],
-    args: tuple[Any, ...],
-    kwargs: dict[str, Any],
-    awaited: bool = True,
-) -> Any:
-    """Make the call, and notice how it goes; its return is the end of it.
-
-    `awaited` is whether it is expected to return a coroutine.
-    """
-    unawaited = None
-    if awaited:
-        try:
-            # Made before the client's coroutine, so that a collection finalises it first.
-            unawaited = Unawaited(None, call)
-        except Exception as fault:
-            report("preparing for a coroutine", fault)
+def follow(call: Call, wrapped: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+    """Make the call, and notice how it goes; its return is the end of it."""
     token = CURRENT.set(call)
     try:
         result = wrapped(*args, **kwargs)
@@ -45,7 +29,7 @@ def follow(
         CURRENT.reset(token)
     if isinstance(result, CoroutineType):
         try:
-            return standing_for(result, unawaited or Unawaited(None, call), _follow_async, call)
+            return standing_for(result, call, _follow_async)
         except Exception as fault:
             report("following a coroutine", fault)
             return result
@@ -86,8 +70,8 @@ async def accompany_async(
         raise
 
 
-async def _follow_async(unawaited: Unawaited, call: Call) -> Any:
-    coroutine, unawaited.coroutine = unawaited.coroutine, None
+async def _follow_async(call: Call) -> Any:
+    coroutine, call.coroutine = call.coroutine, None
     try:
         call.start()
     except Exception as fault:

@@ -14,20 +14,24 @@ class Owner(Protocol):
     def unused(self) -> None: ...
 
 
-class Unawaited:
+class Holder(Protocol):
     """Holds the client's coroutine until ours is awaited.
 
-    If that never happens, the client's is closed here, so that the interpreter warns once, as it would
-    without us, and not about both.
+    If that never happens, its finaliser closes the client's, so that the interpreter warns once, as it would
+    without us, and not about both. It is made before the client's coroutine, so that a collection finalises
+    it first.
     """
+
+    coroutine: Any
+
+
+class Unawaited:
+    """A holder for where there is no call that could be one."""
 
     __slots__ = ("coroutine", "owner")
 
-    coroutine: Any
-    owner: Owner | None
-
-    def __init__(self, coroutine: Any, owner: Owner | None = None) -> None:
-        self.coroutine = coroutine
+    def __init__(self, owner: Owner | None = None) -> None:
+        self.coroutine: Any = None
         self.owner = owner
 
     def __del__(self) -> None:
@@ -42,24 +46,22 @@ class Unawaited:
 
 def standing_for(
     theirs: Any,
-    unawaited: Unawaited | None,
+    holder: Holder,
     awaiting: Callable[..., Coroutine[Any, Any, Any]],
     *arguments: Any,
 ) -> Any:
-    """`awaiting(unawaited, *arguments)` holding `theirs`, under its name, for warnings and debuggers.
+    """`awaiting(holder, *arguments)`, which is to await `theirs`, under its name, for warnings and debuggers.
 
     On a fault of ours it is `theirs` itself.
     """
     ours: Any = None
-    if unawaited is None:
-        return theirs
     try:
-        unawaited.coroutine = theirs
-        ours = awaiting(unawaited, *arguments)
+        holder.coroutine = theirs
+        ours = awaiting(holder, *arguments)
         ours.__name__, ours.__qualname__ = theirs.__name__, theirs.__qualname__
     except Exception as fault:
         report("wrapping a coroutine", fault)
-        unawaited.coroutine = None  # it is the caller's again
+        holder.coroutine = None  # it is the caller's again
         if ours is not None:
             ours.close()
         return theirs
