@@ -61,7 +61,9 @@ async def accompany_async(
     client's has to be held until then.
     """
     try:
-        return await wrapped(*args, **kwargs)
+        coroutine = wrapped(*args, **kwargs)
+        del wrapped, args, kwargs  # or each collection looks at them for as long as the answer takes
+        return await coroutine
     except BaseException as error:
         try:
             call.fail(error)
