@@ -41,8 +41,11 @@ def _in_forked_child() -> None:
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_in_forked_child)
 
-CURRENT: ContextVar[Call | None] = ContextVar("promptlayer_patch_call", default=None)
+_current: ContextVar[Call | None] = ContextVar("promptlayer_patch_call", default=None)
 """The call that the code running now belongs to."""
+
+# Looked up once: each call asks several times.
+current_call, enter, leave = _current.get, _current.set, _current.reset
 
 
 class Call:

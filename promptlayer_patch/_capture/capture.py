@@ -16,7 +16,7 @@ from types import CoroutineType
 from typing import Any, TypeAlias
 
 from promptlayer_patch import _scope
-from promptlayer_patch._capture.call import CURRENT, Call
+from promptlayer_patch._capture.call import Call, current_call
 from promptlayer_patch._capture.call_options import (
     NO_OPTIONS,
     OURS,
@@ -203,7 +203,7 @@ class Capture:
                     client, options = instance, args[1]
                 else:
                     client, options = _passed(instance, args, kwargs)
-                current = CURRENT.get()
+                current = current_call()
                 if (
                     current is not None
                     and not current.claimed
@@ -230,7 +230,7 @@ class Capture:
         request = wrapped(*args, **kwargs)
         if self.active:
             try:
-                call = CURRENT.get()
+                call = current_call()
                 if call is not None and call.unsettled:
                     call.attempts += 1
                     call.request = request
@@ -244,7 +244,7 @@ class Capture:
         """The wrapper for the client's `_process_response`, sync or async: the last attempt's response."""
         if self.active:
             try:
-                call = CURRENT.get()
+                call = current_call()
                 if call is not None and call.claimed and call.unsettled:
                     keep(call, kwargs["response"], kwargs)
                 else:

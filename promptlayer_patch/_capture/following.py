@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import CoroutineType
 from typing import Any
 
-from promptlayer_patch._capture.call import CURRENT, Call
+from promptlayer_patch._capture.call import Call, enter, leave
 from promptlayer_patch._capture.keeping import keep_result
 from promptlayer_patch._capture.receipts import remember
 from promptlayer_patch._capture.unawaited import standing_for
@@ -16,7 +16,7 @@ from promptlayer_patch.records import Ending
 
 def follow(call: Call, wrapped: Callable[..., Any], args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
     """Make the call, and notice how it goes; its return is the end of it."""
-    token = CURRENT.set(call)
+    token = enter(call)
     try:
         result = wrapped(*args, **kwargs)
     except BaseException as error:
@@ -26,7 +26,7 @@ def follow(call: Call, wrapped: Callable[..., Any], args: tuple[Any, ...], kwarg
             report("recording a failed call", fault)
         raise
     finally:
-        CURRENT.reset(token)
+        leave(token)
     if isinstance(result, CoroutineType):
         try:
             return standing_for(result, call, _follow_async)
@@ -78,7 +78,7 @@ async def _follow_async(call: Call) -> Any:
         call.start()
     except Exception as fault:
         report("timing a call", fault)
-    token = CURRENT.set(call)
+    token = enter(call)
     try:
         result = await coroutine
     except BaseException as error:
@@ -89,7 +89,7 @@ async def _follow_async(call: Call) -> Any:
         raise
     finally:
         try:
-            CURRENT.reset(token)
+            leave(token)
         except ValueError:
             pass  # closed from another context, which has no use for the value either
     try:

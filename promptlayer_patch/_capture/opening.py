@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol, TypeAlias
 
 from promptlayer_patch import _scope
-from promptlayer_patch._capture.call import CURRENT, Call
+from promptlayer_patch._capture.call import Call, current_call
 from promptlayer_patch._capture.keeping import named_by_helper
 from promptlayer_patch._sampling import Sampler, takes
 from promptlayer_patch._settings import Settings
@@ -69,7 +69,7 @@ class Opening:
         if not plain and _scope.suppressed():
             return None
         helper = named_by_helper(kwargs["extra_headers"]) if "extra_headers" in kwargs else None
-        current = CURRENT.get()
+        current = current_call()
         if current is not None and not current.claimed:
             if current.name == helper:
                 return None  # the helper itself is followed already: early `parse` calls `create`
