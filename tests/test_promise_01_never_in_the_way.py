@@ -139,7 +139,7 @@ SHELLS = {
         "_capture.streams.Watch.__del__",
         "_capture.unawaited.Unawaited.__del__",
         "_capture.call_options._InScope.__del__",
-        "_capture.receipts.remember.<locals>.<lambda>",
+        "_capture.receipts._forget",
     ),
     "the bottom of a thread or of an event loop; each holds nothing but guarded steps": (
         "_delivery.worker.Worker._run",

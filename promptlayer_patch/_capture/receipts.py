@@ -7,19 +7,34 @@ from typing import Any
 
 from promptlayer_patch.records import Receipt
 
-_by_identity: dict[int, tuple[weakref.ref[Any], Receipt]] = {}
+
+class _Remembered(weakref.ref[Any]):
+    """A response that is remembered, and its receipt."""
+
+    __slots__ = ("key", "receipt")
+
+    key: int
+    receipt: Receipt
+
+
+_by_identity: dict[int, _Remembered] = {}
 
 
 def remember(response: Any, receipt: Receipt) -> None:
     """Let `receipt_of(response)` find `receipt` for as long as `response` lives."""
-    key = id(response)
     # Responses compare by value and have no hash, so their identity is the key. The callback removes the
     # entry before the address can be used again.
     try:
-        reference = weakref.ref(response, lambda _: _by_identity.pop(key, None))
+        remembered = _Remembered(response, _forget)
     except TypeError:
         return  # a plain string (a transcript) cannot be followed
-    _by_identity[key] = (reference, receipt)
+    remembered.receipt = receipt
+    remembered.key = key = id(response)
+    _by_identity[key] = remembered
+
+
+def _forget(remembered: _Remembered) -> None:
+    _by_identity.pop(remembered.key, None)
 
 
 def receipt_of(response: Any) -> Receipt | None:
@@ -30,6 +45,6 @@ def receipt_of(response: Any) -> Receipt | None:
     """
     for candidate in (response, getattr(response, "_raw_stream", None)):
         found = _by_identity.get(id(candidate))
-        if found is not None and found[0]() is candidate:
-            return found[1]
+        if found is not None and found() is candidate:
+            return found.receipt
     return None
