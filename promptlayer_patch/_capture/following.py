@@ -103,9 +103,7 @@ def _returned(call: Call, result: Any) -> None:
     if not (call.unsettled or call.streaming):
         return  # nobody's, or failed already beneath a tool that tried again
     remember(result, call.receipt)
-    if call.streaming:
-        return  # the stream ends the call
     if call.claimed and call.status is None:
         keep_result(call, result)
-    if not call.streaming:
+    if not call.streaming:  # else the stream ends the call
         call.finish(Ending.COMPLETE)
