@@ -9,7 +9,7 @@ import sys
 import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import lru_cache, partial
+from functools import lru_cache
 from types import FunctionType, ModuleType
 from typing import Any, Protocol, cast
 from urllib.parse import urlsplit
@@ -315,4 +315,4 @@ class _BoundCreate(_Bound, metaclass=_CreateType):
 
 class _CreateWrapper(_Wrapper):
     # wrapt makes one for each call, and needs no Python for it where the step above is left out.
-    __bound_function_wrapper__ = staticmethod(partial(type.__call__, _BoundCreate))
+    __bound_function_wrapper__ = staticmethod(type.__call__.__get__(_BoundCreate))
