@@ -31,7 +31,7 @@ def counted(kind: str, calls: int = CALLS) -> int:
     return int(said)
 
 
-class _Held:
+class Held:
     """Keeps the worker from coming back for more."""
 
     def __init__(self) -> None:
@@ -127,7 +127,7 @@ def say(kind: str, calls: int) -> None:
     import promptlayer_patch
     from promptlayer_patch._process import process
 
-    held = _Held()
+    held = Held()
     promptlayer_patch.install(to=held)
     call = _kinds()[kind]
     for _ in range(WARM):
