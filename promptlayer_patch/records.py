@@ -182,6 +182,7 @@ def new_record_id() -> str:
     return f"{time.time_ns() // 1_000_000:012x}{_random.getrandbits(80):020x}"
 
 
+_NONE_YET: Any = ()
 _awaited: set[Receipt] = set()
 """Those that somebody is to be told of: who registers a callback need not keep the receipt as well."""
 
@@ -192,37 +193,26 @@ class Receipt:
     Whoever holds one may wait for the id, in a thread (`request_id`) or on an event loop (`arequest_id`).
     """
 
-    __slots__ = (
-        "__weakref__",
-        "_at_filing",
-        "_callbacks",
-        "_filed",
-        "_ids",
-        "_outcome",
-        "_urge",
-        "last_annotation",
-        "outcomes",
-    )
+    # Defaults of the class, and lists are made when they are needed: most receipts nobody ever asks, but each
+    # call has one, and each object more makes the garbage collector come earlier.
+    _outcome: Delivered | Rejected | None = None
+    _callbacks: list[Callable[..., object]] = _NONE_YET
+    _filed = False
+    _at_filing: list[Callable[..., object]] = _NONE_YET
+    outcomes: Sequence[Outcome | None] = ()
+    """What became of the request at each destination, where there are several."""
+    last_annotation: str | None = None
+    """Id of the last annotation that was made through this receipt."""
 
     def __init__(self, urge: Callable[[], object] | None = None) -> None:
-        self._ids: list[str] = []
         self._urge = urge
-        self._outcome: Delivered | Rejected | None = None
-        self._callbacks: list[Callable[..., object]] = []
-        self._filed = False
-        self._at_filing: list[Callable[..., object]] = []
-        self.outcomes: Sequence[Outcome | None] = ()
-        """What became of the request at each destination, where there are several."""
-        self.last_annotation: str | None = None
-        """Id of the last annotation that was made through this receipt."""
 
     @property
     def record_id(self) -> str:
         """Id of the record this receipt is for; also sent to PromptLayer as metadata."""
         # Made for whoever asks first, which is seldom the caller. Two who ask at once get the same one.
-        if not self._ids:
-            self._ids.append(new_record_id())
-        return self._ids[0]
+        known: str | None = self.__dict__.get("_record_id")
+        return known or self.__dict__.setdefault("_record_id", new_record_id())
 
     @property
     def done(self) -> bool:
@@ -264,7 +254,7 @@ class Receipt:
         """Call `callback()` once the outcome is known: now, or later on the worker's thread."""
         # Append first, look second: `settle` looks after it has set the outcome, so one of the two sides
         # sees the other without a lock, which a forked child could inherit locked.
-        self._callbacks.append(callback)
+        self.__dict__.setdefault("_callbacks", []).append(callback)
         _awaited.add(self)
         if self._outcome is not None:
             self._call_back()
@@ -287,7 +277,7 @@ class Receipt:
         It is told whether it may start a thread: not under a garbage collection, which `may_start` says of
         this moment.
         """
-        self._at_filing.append(callback)  # then look, as in `when_done`
+        self.__dict__.setdefault("_at_filing", []).append(callback)  # then look, as in `when_done`
         if self._filed:
             self.file(may_start=may_start)
 

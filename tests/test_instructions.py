@@ -17,17 +17,17 @@ from tests.support.instructions import KINDS, counted
 # `python -m tests.support.instructions`.
 COUNTED: dict[tuple[int, int], dict[str, int]] = {
     (3, 11): {
-        "chat": 3_380,
-        "chat in a scope": 5_060,
-        "chat, async": 3_760,
-        "a stream of 100 chunks": 6_164,
+        "chat": 3_316,
+        "chat in a scope": 4_996,
+        "chat, async": 3_696,
+        "a stream of 100 chunks": 6_188,
     },
 }
 MORE = 1.1
 
 # As `python -m tests.support.under_way` says.
 OBJECTS: dict[tuple[int, int], under_way.Objects] = {
-    (3, 11): under_way.Objects(waiting=11, answered=15),
+    (3, 11): under_way.Objects(waiting=8, answered=12),
 }
 
 

@@ -9,6 +9,7 @@ import os
 import pickle
 import re
 import threading
+import tracemalloc
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -227,8 +228,19 @@ def test_every_class_of_the_module_is_small() -> None:
     """There is one for each call: no instance dictionaries."""
     for name in records.__all__:
         found = getattr(records, name)
-        if isinstance(found, type) and not issubclass(found, Ending):
+        if isinstance(found, type) and not issubclass(found, (Ending, Receipt)):
             assert "__slots__" in vars(found), name
+
+
+def test_a_receipt_that_nobody_asks_is_small() -> None:
+    """Every call under way has one."""
+    tracemalloc.start()
+    try:
+        receipts = [Receipt(list) for _ in range(1000)]
+        size, _ = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert size < 200 * len(receipts)
 
 
 _FORKING = """
