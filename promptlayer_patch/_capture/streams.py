@@ -45,14 +45,14 @@ class Watch:
     def __init__(self, call: Call) -> None:
         self.call = call
         self.begun = False
-        self.tee: Callable[[], Any] = _no_tee
+        self.tee: Callable[[], Any] | None = None
         """Gives the generator that hands over the chunks, while there is one."""
         _under_way[id(self)] = weakref.ref(self)
 
     @property
     def reading(self) -> bool:
         """Whether control is inside the HTTP library, waiting for the next chunk."""
-        tee = self.tee()
+        tee = self.tee and self.tee()
         # Asked of the generator: to note it down would take two more steps for every chunk.
         return bool(getattr(tee, "gi_running", False) or getattr(tee, "ag_running", False))
 
@@ -229,9 +229,6 @@ def _teed(tee: Callable[..., Any], chunks: Any, response: Any) -> Any:
     made = tee(chunks, response, watch, watch.keeper(), time.perf_counter)
     watch.tee = weakref.ref(made)
     return made
-
-
-def _no_tee() -> None: ...
 
 
 def _is_read_raw(response: Any) -> bool:
