@@ -21,8 +21,11 @@ from promptlayer_patch.annotations import MetadataUpdate
 from promptlayer_patch.records import Record, new_record_id
 from promptlayer_patch.store import Store, StoreError
 from promptlayer_patch.store.frame import FRAME
+from promptlayer_patch.store.fresh import Fresh
+from promptlayer_patch.store.indexing import sources
 from promptlayer_patch.store.indexing.indexer import Indexer
 from promptlayer_patch.store.messages import body_of, is_split, joined, keep, remove_body, split
+from promptlayer_patch.store.repeats import Repeats
 
 NO_PARTS = b"\x01\x00"
 """What a body begins with that the indexer has compressed."""
@@ -55,6 +58,10 @@ def uses(store: Store) -> list[int]:
     return store.run(
         lambda connection: [n for (n,) in connection.execute("SELECT uses FROM messages ORDER BY uses")]
     )
+
+
+def body_in(store: Store, request_id: int) -> bytes:
+    return store.run(lambda connection: body_of(connection, request_id) or b"")
 
 
 def a_conversation(turns: int, rng: random.Random) -> list[Record]:
@@ -206,6 +213,17 @@ def test_bodies_of_any_kind_are_the_same_bytes_again(store: Store, found: list[t
     store.run(keep_all)
 
 
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.tuples(bodies, values), min_size=1, max_size=4))
+def test_what_is_cut_out_at_once_is_the_same_bytes_again(store: Store, found: list[tuple[Any, Any]]) -> None:
+    repeats = Repeats()
+    for _ in range(2):
+        records = [a_record(request, response) for request, response in found]
+        for request_id, record in zip(store.add(records, repeats=repeats), records, strict=True):
+            body = body_in(store, request_id)
+            assert store.run(partial(joined, body=body)) == encoded(record)
+
+
 @pytest.mark.parametrize(
     "body", [b"\x01", b"\x01\x02", b"\x01\xff\xff", b"\x01\x01\x00\x63x", b"\x01\x00nothing"]
 )
@@ -306,3 +324,39 @@ def test_a_short_body_is_compressed_at_once(store: Store) -> None:
     (request_id,) = store.add([a_record({"messages": [{"role": "user", "content": "Hello"}]})])
     body = store.run(lambda connection: body_of(connection, request_id) or b"")
     assert zlib.decompressobj(zdict=FRAME).decompress(body).startswith(b"{")
+
+
+def test_a_server_cuts_out_at_once_what_comes_again(store: Store) -> None:
+    """Compressed whole, and once more without its parts, a request costs an eighth more to store."""
+    store.catch_up()
+    repeats, held = Repeats(), Fresh()
+    records = [a_record({"messages": [SYSTEM, {"role": "user", "content": str(one)}]}) for one in range(3)]
+    ids = [store.add([record], fresh=held, repeats=repeats)[0] for record in records]
+    assert (count(store, "bodies"), uses(store)) == (0, [2])
+    stored = [body_in(store, one) for one in ids]
+    Indexer(store, held, repeats).catch_up()
+    assert [body_in(store, one) for one in ids] == stored
+    assert uses(store) == [2]
+    again = a_record(records[0].request)
+    store.add([again], repeats=Repeats())
+    assert uses(store) == [3], "a server that begins anew knows what is stored apart"
+
+
+def test_a_server_leaves_a_long_body_to_the_indexer(store: Store) -> None:
+    store.catch_up()
+    record, repeats, held = a_long_question(), Repeats(), Fresh()
+    (request_id,) = store.add([record], fresh=held, repeats=repeats)
+    assert body_in(store, request_id) == encoded(record)
+    Indexer(store, held, repeats).catch_up()
+    assert is_split(body_in(store, request_id))
+
+
+def test_a_batch_of_the_indexer_is_bounded_by_what_is_stored_in_parts_too(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store.add([a_record({"messages": []}) for _ in range(4)], repeats=Repeats())
+    (size,) = store.run(
+        lambda connection: connection.execute("SELECT max(length(body)) FROM split_bodies").fetchone()
+    )
+    monkeypatch.setattr(sources, "_BATCH_BYTES", 2 * size + 8)
+    assert len(store.run(lambda connection: sources.waiting(connection, 250))) == 2

@@ -12,6 +12,7 @@ from promptlayer_patch.server.writing import record_json
 from promptlayer_patch.store import Entry, Store, StoreError, Unstorable
 from promptlayer_patch.store.fresh import Fresh
 from promptlayer_patch.store.indexing.turns import Turns
+from promptlayer_patch.store.repeats import Repeats
 
 __all__ = ["Committer"]
 
@@ -43,7 +44,8 @@ class Committer:
         self._store = store
         self.fresh = Fresh()
         """What this process has stored and the index has not seen; others that store may put theirs here."""
-        self._turns = Turns(store, on_trouble, self.fresh)
+        self._repeats = Repeats()
+        self._turns = Turns(store, on_trouble, self.fresh, self._repeats)
         self._turns.begin()
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._closing = threading.Event()
@@ -106,7 +108,7 @@ class Committer:
     def _commit(self, entries: Sequence[Entry]) -> Sequence[int | Exception]:
         """What became of each entry. Nobody's fails because of a neighbour's."""
         try:
-            return self._store.add(entries, fresh=self.fresh, to_json=record_json)
+            return self._store.add(entries, fresh=self.fresh, repeats=self._repeats, to_json=record_json)
         except Unstorable as error:
             if len(entries) == 1:
                 return [error]

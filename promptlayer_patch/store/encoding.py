@@ -13,8 +13,8 @@ from promptlayer_patch.annotations import PromptLink, Score
 from promptlayer_patch.records import Record
 from promptlayer_patch.store.connection import StoreError
 from promptlayer_patch.store.entries import Entry
-from promptlayer_patch.store.frame import packed
-from promptlayer_patch.store.messages import joined
+from promptlayer_patch.store.frame import is_long, packed
+from promptlayer_patch.store.messages import Split, joined, split
 from promptlayer_patch.store.text import preview, token_counts, writable
 
 __all__ = ["Row", "Unstorable", "decode", "encode"]
@@ -35,7 +35,9 @@ class Row(NamedTuple):
     text: bytes
     """The record as JSON."""
     body: bytes
-    """`text` as it is stored."""
+    """`text` as it is stored, where it is not in parts."""
+    split: Split | None
+    """`text` in parts, if it was looked through for what comes again."""
     tags: tuple[str, ...]
     metadata: dict[str, str]
     group_id: int | None
@@ -43,19 +45,28 @@ class Row(NamedTuple):
     score: Score | None
 
 
-def encode(entry: Entry, to_json: Callable[[Record], bytes] = encoded, *, compress: bool = True) -> Row:
+def encode(
+    entry: Entry,
+    to_json: Callable[[Record], bytes] = encoded,
+    *,
+    compress: bool = True,
+    again: Callable[[bytes], bool] | None = None,
+) -> Row:
     """Prepare a request for writing. Raises `Unstorable` for what JSON cannot hold, such as a cycle.
 
-    `to_json` writes what `_encoding.decoded` reads. With `compress` false, that is left to the indexer.
+    `to_json` writes what `_encoding.decoded` reads. With `compress` false, that is left to the indexer. With
+    `again`, as `messages.split` takes it, what comes again is cut out at once, if that does not take long.
     """
     record = entry.record
     try:
         text = to_json(record)
+        parts = None if again is None or is_long(text) else split(text, record, again, plain=True)
         return Row(
             columns=_columns(entry),
             record=record,
             text=text,
-            body=packed(text, now=compress),
+            body=packed(text, now=compress) if parts is None else b"",
+            split=parts,
             tags=tuple(dict.fromkeys(writable(tag) for tag in record.tags)),
             metadata={writable(key): writable(value) for key, value in record.metadata.items()},
             group_id=record.group_id,

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import zlib
 
-__all__ = ["FRAME", "deflated", "inflated", "is_plain", "packed"]
+__all__ = ["FRAME", "deflated", "inflated", "is_long", "is_plain", "packed"]
 
 FRAME = (
     b'"},"finish_reason":"tool_calls"}],"tool_calls":[{"id":"call_","type":"function","function":{"name":"'
@@ -52,9 +52,14 @@ def deflated(data: bytes) -> bytes:
 def packed(data: bytes, *, now: bool) -> bytes:
     """A body, JSON of an object, as it is first stored: compressed `now`, or as it is, for the indexer.
 
-    What is long is left to the indexer in any case: it would take longer than all else that is done for it.
+    What is long is left to the indexer in any case.
     """
-    return deflated(data) if not is_plain(data) or (now and len(data) <= _LONG_BYTES) else data
+    return deflated(data) if not is_plain(data) or (now and not is_long(data)) else data
+
+
+def is_long(data: bytes) -> bool:
+    """Whether to compress it takes longer than all else that is done to store it."""
+    return len(data) > _LONG_BYTES
 
 
 def is_plain(body: bytes) -> bool:

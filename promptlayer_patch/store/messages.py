@@ -1,13 +1,13 @@
 """What many requests repeat is stored once: the messages of a conversation, long instructions, tools.
 
-The indexer cuts such parts out of a request's body, byte for byte, and leaves their numbers; to read the body
-is to put them back where they were. What a part means plays no role in this, so a body always comes out as it
-went in.
+Such parts are cut out of a request's body, byte for byte, when a server stores it or when it is indexed, and
+their numbers are left; to read the body is to put them back where they were. What a part means plays no role
+in this, so a body always comes out as it went in.
 
 A body is zlib data, or the text itself until the indexer compresses it. When parts are cut out of it, it is a
 byte 1 and then, as numbers of seven bits a byte, how many parts there are, and for each how far behind the
-one before it stands and which message it is; after them comes the rest, as zlib data. What the indexer has
-compressed has this form, too, where there was nothing to cut out.
+one before it stands and which message it is; after them comes the rest, as zlib data. What was looked through
+for parts has this form, too, where there was nothing to cut out.
 """
 
 from __future__ import annotations
@@ -33,6 +33,7 @@ __all__ = [
     "is_whole",
     "joined",
     "keep",
+    "keep_new",
     "remove_body",
     "split",
 ]
@@ -144,6 +145,12 @@ def joined(connection: sqlite3.Connection, body: bytes) -> bytes:
 
 def keep(connection: sqlite3.Connection, splits: Mapping[int, Split]) -> None:
     """Store bodies in parts, in place of the whole ones of these requests. To be called in a transaction."""
+    run(connection, _DELETE_BODIES, [(request_id,) for request_id in splits])
+    keep_new(connection, splits)
+
+
+def keep_new(connection: sqlite3.Connection, splits: Mapping[int, Split]) -> None:
+    """Store bodies in parts, of requests that have none yet. To be called in a transaction."""
     ids = _use(connection, [part for split in splits.values() for part in split.parts])
     bodies = []
     for request_id, split in splits.items():
@@ -151,7 +158,6 @@ def keep(connection: sqlite3.Connection, splits: Mapping[int, Split]) -> None:
         for gap, digest, _ in split.parts:
             numbers += (gap, ids[digest])
         bodies.append((request_id, b"".join((_CUT, *map(_written, numbers), split.rest))))
-    run(connection, _DELETE_BODIES, [(request_id,) for request_id in splits])
     for group in bounded(bodies, lambda row: len(row[1])):
         run(connection, _SPLIT_BODIES, group)
 

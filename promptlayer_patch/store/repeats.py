@@ -37,14 +37,19 @@ class Repeats:
     """
 
     def __init__(self) -> None:
-        self._met: dict[bytes, None] | None = None
+        self._has_learnt = False
+        self._met: dict[bytes, None] = {}
         """Those that were met last stand last."""
 
-    def has(self, connection: sqlite3.Connection, digest: bytes) -> bool:
-        """Whether it is not met for the first time."""
-        if self._met is None:
+    def learn(self, connection: sqlite3.Connection) -> None:
+        """Read what the store has, before the first of it is asked for."""
+        if not self._has_learnt:
             known = connection.execute(_NEWEST, (_MOST_REMEMBERED,)).fetchall()
             self._met = dict.fromkeys(digest for (digest,) in reversed(known))
+            self._has_learnt = True
+
+    def has(self, digest: bytes) -> bool:
+        """Whether it is not met for the first time."""
         is_known = self._met.pop(digest, _UNMET) is not _UNMET
         self._met[digest] = None
         if len(self._met) > _MOST_REMEMBERED:

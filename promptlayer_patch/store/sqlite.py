@@ -20,6 +20,7 @@ from promptlayer_patch.store.encoding import encode
 from promptlayer_patch.store.entries import Entry
 from promptlayer_patch.store.fresh import Fresh
 from promptlayer_patch.store.reading import StoredRequest, Summary
+from promptlayer_patch.store.repeats import Repeats
 from promptlayer_patch.store.results import FacetCounts, Page, Suggestion, Total
 from promptlayer_patch.store.searching import lookups
 from promptlayer_patch.store.writing import insert_all
@@ -70,17 +71,23 @@ class Store:
         records: Sequence[Record | Entry],
         *,
         fresh: Fresh | None = None,
+        repeats: Repeats | None = None,
         to_json: Callable[[Record], bytes] = encoded,
         compress: bool = True,
     ) -> list[int]:
         """Store all the records, or none, and give their request ids in the same order.
 
-        A record that is stored already keeps its id; what is new is kept in `fresh`, too. `to_json` writes
-        what `_encoding.decoded` reads. With `compress` false, that is left to whoever indexes them. Raises
-        `Unstorable` if a record can never be stored.
+        A record that is stored already keeps its id; what is new is kept in `fresh`, too. With `repeats`,
+        what comes again is stored once from the start. `to_json` writes what `_encoding.decoded` reads. With
+        `compress` false, that is left to whoever indexes them. Raises `Unstorable` if a record can never be
+        stored.
         """
         entries = [one if isinstance(one, Entry) else Entry.of(one) for one in records]
-        rows = [encode(entry, to_json, compress=compress) for entry in entries]
+        again = None
+        if repeats is not None:
+            self.run(repeats.learn)
+            again = repeats.has
+        rows = [encode(entry, to_json, compress=compress, again=again) for entry in entries]
         return self.run(lambda connection: insert_all(connection, rows, fresh)) if rows else []
 
     def annotate(self, request_id: int, content: Content) -> bool:

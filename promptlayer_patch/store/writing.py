@@ -11,6 +11,7 @@ from typing import Any
 from promptlayer_patch.store.annotating import link, say
 from promptlayer_patch.store.encoding import Row, Unstorable
 from promptlayer_patch.store.fresh import Fresh, Inserted
+from promptlayer_patch.store.messages import keep_new
 from promptlayer_patch.store.multirow import bounded, insertion, run
 from promptlayer_patch.store.transaction import transaction
 
@@ -106,9 +107,10 @@ def _insert_new(connection: sqlite3.Connection, new: Mapping[int, Row], fresh: F
     columns = [_columns(connection, request_id, row) for request_id, row in new.items()]
     statement = insertion("requests", tuple(columns[0]))
     run(connection, statement, [tuple(one.values()) for one in columns])
-    rows = [(request_id, row.body) for request_id, row in new.items()]
-    for bodies in bounded(rows, lambda row: len(row[1])):
+    whole = [(request_id, row.body) for request_id, row in new.items() if row.split is None]
+    for bodies in bounded(whole, lambda row: len(row[1])):
         run(connection, _BODIES, bodies)
+    keep_new(connection, {request_id: row.split for request_id, row in new.items() if row.split is not None})
     insert_labels(connection, new)
     change = int.from_bytes(os.urandom(8), "little", signed=True)
     run(connection, _UNINDEXED, [(request_id, change) for request_id in new])

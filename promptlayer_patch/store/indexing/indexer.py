@@ -39,11 +39,11 @@ _MOST = 256
 class Indexer:
     """Brings the index of a store up to date, a batch at a time, the newest requests first."""
 
-    def __init__(self, store: Store, fresh: Fresh | None = None) -> None:
+    def __init__(self, store: Store, fresh: Fresh | None = None, repeats: Repeats | None = None) -> None:
         self._store = store
         self._fresh = Fresh() if fresh is None else fresh
+        self._repeats = Repeats() if repeats is None else repeats
         self._is_current = False
-        self._repeats = Repeats()
 
     def behind(self) -> int:
         """How many requests the index has not seen, or not as they are now."""
@@ -84,7 +84,8 @@ class Indexer:
         # One view of the file: what is said about a request, and the mark that it was said, belong together.
         with transaction(connection, "DEFERRED"):
             marks = waiting(connection, limit)
-            again = partial(self._repeats.has, connection)
+            self._repeats.learn(connection)
+            again = self._repeats.has
             fresh = self._fresh.take(marks)
             changes = [change_of(source_of(one), again) for one in fresh.values()]
             rest = [request_id for request_id in marks if request_id not in fresh]

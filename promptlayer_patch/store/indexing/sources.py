@@ -48,7 +48,7 @@ class Source(NamedTuple):
     columns: Mapping[str, Any]
     """Its row of `requests`."""
     is_whole: bool
-    """Whether nothing has been cut out of its body yet."""
+    """Whether there may be something to be cut out of its body."""
     is_plain: bool
     """Whether its body has not been compressed yet."""
     text: bytes
@@ -67,15 +67,11 @@ class Source(NamedTuple):
 
 def waiting(connection: sqlite3.Connection, limit: int) -> dict[int, int]:
     """The newest requests that the index has not seen as they are now, with the mark of their change."""
-    rows = connection.execute(
-        "SELECT request_id, change, length(body) FROM unindexed LEFT JOIN bodies USING (request_id) "
-        "ORDER BY request_id DESC LIMIT ?",
-        (limit,),
-    )
+    rows = connection.execute(_WAITING, (limit,))
     found: dict[int, int] = {}
     size = 0
     for request_id, change, length in rows:
-        size += length or 0
+        size += length
         if found and size > _BATCH_BYTES:
             break
         found[request_id] = change
@@ -131,7 +127,7 @@ def source_of(inserted: Inserted) -> Source:
     )
     return Source(
         columns={**_UNKNOWN, **inserted.columns},
-        is_whole=True,
+        is_whole=row.split is None,
         is_plain=is_plain(row.body),
         text=row.text,
         record=row.record,
@@ -146,6 +142,11 @@ _UNKNOWN = dict.fromkeys(
     ("cost", "cached_tokens", "thinking_tokens", "shape", "turn_count", "tool_call_count")
 )
 """Columns that are null until the indexer has filled them."""
+_WAITING = """
+    SELECT request_id, change, coalesce(length(bodies.body), length(split_bodies.body), 0)
+    FROM unindexed LEFT JOIN bodies USING (request_id) LEFT JOIN split_bodies USING (request_id)
+    ORDER BY request_id DESC LIMIT ?
+"""
 _REQUESTS = """
     SELECT requests.*, coalesce(bodies.body, split_bodies.body, x'') AS body,
         indexed.request_id IS NOT NULL AS is_indexed, indexed.said AS said_then

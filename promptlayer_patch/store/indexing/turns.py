@@ -15,6 +15,7 @@ from promptlayer_patch._guard import report
 from promptlayer_patch.store.connection import StoreError, StoreUnavailable
 from promptlayer_patch.store.fresh import Fresh
 from promptlayer_patch.store.indexing.indexer import Indexer
+from promptlayer_patch.store.repeats import Repeats
 from promptlayer_patch.store.sqlite import Store
 
 __all__ = ["Turns"]
@@ -35,17 +36,22 @@ class Turns:
     """Says when it is time to index what was stored, by this process or another, and does it.
 
     What is stored is indexed within a second if `take` is called when `wait_s` says so. What is in `fresh`
-    need not be read for it. `on_trouble` is told why the index cannot be kept up to date; later turns try
-    again.
+    need not be read for it, and `repeats` knows what this process has met. `on_trouble` is told why the index
+    cannot be kept up to date; later turns try again.
     """
 
     def __init__(
-        self, store: Store, on_trouble: Callable[[StoreError], None], fresh: Fresh | None = None
+        self,
+        store: Store,
+        on_trouble: Callable[[StoreError], None],
+        fresh: Fresh | None = None,
+        repeats: Repeats | None = None,
     ) -> None:
         self._store = store
         self._fresh = fresh
+        self._repeats = repeats
         self._on_trouble = on_trouble
-        self._indexer = Indexer(store, fresh)
+        self._indexer = Indexer(store, fresh, repeats)
         self._stored = 0
         self._version: int | None = None
         """Of the file, when it was indexed last."""
@@ -105,7 +111,7 @@ class Turns:
         self._in_trouble = True
         self._look = self._next = monotonic() + seconds
         # What it knows of the store may be what was wrong.
-        self._version, self._indexer = None, Indexer(self._store, self._fresh)
+        self._version, self._indexer = None, Indexer(self._store, self._fresh, self._repeats)
 
 
 def _version(connection: sqlite3.Connection) -> Any:
