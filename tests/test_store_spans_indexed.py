@@ -18,6 +18,7 @@ from promptlayer_patch.store import Entry, Store, Unstorable
 from promptlayer_patch.store.fresh import Fresh
 from promptlayer_patch.store.indexing.indexer import Indexer
 from promptlayer_patch.store.indexing.segments import phrase
+from promptlayer_patch.store.repeats import Repeats
 from promptlayer_patch.store.spans.spans import SpanEntry, Spans
 from tests.support.indexes import assert_exact, contents, found, with_facet
 
@@ -120,6 +121,38 @@ def test_what_is_handed_to_the_indexer_gives_the_index_that_reading_gives(
             Spans(other).put(batch)
         other.catch_up()
         assert contents(store) == contents(other)
+    assert_exact(store, tmp_path / "copy.db")
+
+
+def with_instructions(told: SpanEntry) -> SpanEntry:
+    assert told.entry is not None
+    messages = [{"role": "system", "content": "Be brief. " * 40}, {"role": "user", "content": "Why?"}]
+    record = replace(told.entry.record, request={"model": "gpt-4o", "messages": messages})
+    return replace(told, entry=replace(told.entry, record=record))
+
+
+def test_what_requests_of_spans_repeat_is_stored_once_and_goes_with_them(
+    store: Store, tmp_path: Path
+) -> None:
+    """Also where a span that is sent again, as it was or otherwise, is asked whether it is the same."""
+    store.catch_up()
+    repeats, held = Repeats(), Fresh()
+
+    def put(told: SpanEntry) -> list[int]:
+        """How often what is stored once is used afterwards."""
+        (stored,) = Spans(store).put([told], fresh=held, repeats=repeats).stored
+        assert stored.request_id is not None
+        request = store.get(stored.request_id)
+        assert request is not None
+        assert told.entry is not None
+        assert request.record == told.entry.record
+        return store.run(lambda connection: [n for (n,) in connection.execute("SELECT uses FROM messages")])
+
+    first, second = (with_instructions(telling(a_span(number), "Hello")) for number in (1, 2))
+    assert [put(told) for told in (first, second, first, second)] == [[], [1], [1], [1]]
+    Indexer(store, held, repeats).catch_up()
+    assert put(with_instructions(telling(a_span(1), "Goodbye"))) == [2]
+    assert [put(telling(a_span(number), "no more")) for number in (1, 2)] == [[1], []]
     assert_exact(store, tmp_path / "copy.db")
 
 

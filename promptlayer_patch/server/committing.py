@@ -44,8 +44,9 @@ class Committer:
         self._store = store
         self.fresh = Fresh()
         """What this process has stored and the index has not seen; others that store may put theirs here."""
-        self._repeats = Repeats()
-        self._turns = Turns(store, on_trouble, self.fresh, self._repeats)
+        self.repeats = Repeats()
+        """What this process has met; others that store may ask it, too."""
+        self._turns = Turns(store, on_trouble, self.fresh, self.repeats)
         self._turns.begin()
         self._queue: SimpleQueue[_Waiting | None] = SimpleQueue()
         self._closing = threading.Event()
@@ -108,7 +109,7 @@ class Committer:
     def _commit(self, entries: Sequence[Entry]) -> Sequence[int | Exception]:
         """What became of each entry. Nobody's fails because of a neighbour's."""
         try:
-            return self._store.add(entries, fresh=self.fresh, repeats=self._repeats, to_json=record_json)
+            return self._store.add(entries, fresh=self.fresh, repeats=self.repeats, to_json=record_json)
         except Unstorable as error:
             if len(entries) == 1:
                 return [error]

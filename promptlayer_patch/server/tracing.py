@@ -86,6 +86,7 @@ def _put(call: Call[Any, Any], entries: list[SpanEntry], *, drop_closed: bool, c
             drop_closed=drop_closed,
             close=close,
             fresh=call.workspace.committer.fresh,
+            repeats=call.workspace.committer.repeats,
             to_json=record_json,
         )
     except TraceClosed as closed:

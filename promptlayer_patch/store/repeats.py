@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
+import threading
 from collections.abc import Generator, Iterator, Mapping
 from typing import Any
 
@@ -37,23 +38,27 @@ class Repeats:
     """
 
     def __init__(self) -> None:
+        self._lock = threading.Lock()
         self._has_learnt = False
         self._met: dict[bytes, None] = {}
         """Those that were met last stand last."""
 
     def learn(self, connection: sqlite3.Connection) -> None:
         """Read what the store has, before the first of it is asked for."""
-        if not self._has_learnt:
+        with self._lock:
+            if self._has_learnt:
+                return
             known = connection.execute(_NEWEST, (_MOST_REMEMBERED,)).fetchall()
             self._met = dict.fromkeys(digest for (digest,) in reversed(known))
             self._has_learnt = True
 
     def has(self, digest: bytes) -> bool:
         """Whether it is not met for the first time."""
-        is_known = self._met.pop(digest, _UNMET) is not _UNMET
-        self._met[digest] = None
-        if len(self._met) > _MOST_REMEMBERED:
-            del self._met[next(iter(self._met))]
+        with self._lock:
+            is_known = self._met.pop(digest, _UNMET) is not _UNMET
+            self._met[digest] = None
+            if len(self._met) > _MOST_REMEMBERED:
+                del self._met[next(iter(self._met))]
         return is_known
 
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from promptlayer_patch.store.encoding import Row
 from promptlayer_patch.store.indexing.indexer import withdraw
 from promptlayer_patch.store.messages import remove_body
-from promptlayer_patch.store.writing import insert_labels
+from promptlayer_patch.store.writing import insert_bodies, insert_labels
 
 __all__ = ["link_to_trace", "replace"]
 
@@ -28,7 +28,7 @@ def replace(connection: sqlite3.Connection, request_id: int, row: Row) -> None:
     changes = ", ".join(f"{name} = ?" for name in columns)
     connection.execute(f"UPDATE requests SET {changes} WHERE request_id = ?", (*columns.values(), request_id))
     remove_body(connection, request_id)
-    connection.execute("INSERT INTO bodies (request_id, body) VALUES (?, ?)", (request_id, row.body))
+    insert_bodies(connection, {request_id: row})
     connection.execute("DELETE FROM request_tags WHERE request_id = ?", (request_id,))
     insert_labels(connection, {request_id: row})
 

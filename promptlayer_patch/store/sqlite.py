@@ -83,12 +83,14 @@ class Store:
         stored.
         """
         entries = [one if isinstance(one, Entry) else Entry.of(one) for one in records]
-        again = None
-        if repeats is not None:
-            self.run(repeats.learn)
-            again = repeats.has
+        again = None if repeats is None else self.met(repeats)
         rows = [encode(entry, to_json, compress=compress, again=again) for entry in entries]
         return self.run(lambda connection: insert_all(connection, rows, fresh)) if rows else []
+
+    def met(self, repeats: Repeats) -> Callable[[bytes], bool]:
+        """What says of a part's digest whether it has been met before, by this process or in this store."""
+        self.run(repeats.learn)
+        return repeats.has
 
     def annotate(self, request_id: int, content: Content) -> bool:
         """Keep what is said about a request, in place of what was said before; false if it is not here.

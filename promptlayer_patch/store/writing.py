@@ -15,7 +15,7 @@ from promptlayer_patch.store.messages import keep_new
 from promptlayer_patch.store.multirow import bounded, insertion, run
 from promptlayer_patch.store.transaction import transaction
 
-__all__ = ["first_id", "insert", "insert_all", "insert_labels"]
+__all__ = ["first_id", "insert", "insert_all", "insert_bodies", "insert_labels"]
 
 _EPOCH_MS = 1_735_689_600_000  # 2025-01-01 UTC
 _SEQUENCE_BITS = 12
@@ -107,10 +107,7 @@ def _insert_new(connection: sqlite3.Connection, new: Mapping[int, Row], fresh: F
     columns = [_columns(connection, request_id, row) for request_id, row in new.items()]
     statement = insertion("requests", tuple(columns[0]))
     run(connection, statement, [tuple(one.values()) for one in columns])
-    whole = [(request_id, row.body) for request_id, row in new.items() if row.split is None]
-    for bodies in bounded(whole, lambda row: len(row[1])):
-        run(connection, _BODIES, bodies)
-    keep_new(connection, {request_id: row.split for request_id, row in new.items() if row.split is not None})
+    insert_bodies(connection, new)
     insert_labels(connection, new)
     change = int.from_bytes(os.urandom(8), "little", signed=True)
     run(connection, _UNINDEXED, [(request_id, change) for request_id in new])
@@ -126,6 +123,14 @@ def _columns(connection: sqlite3.Connection, request_id: int, row: Row) -> dict[
     if columns["span_id"] is not None and columns["trace_id"] is None:
         columns["trace_id"] = _trace_of(connection, columns["span_id"])
     return columns
+
+
+def insert_bodies(connection: sqlite3.Connection, rows: Mapping[int, Row]) -> None:
+    """Write the bodies of requests that have none; to be called in a transaction."""
+    whole = [(request_id, row.body) for request_id, row in rows.items() if row.split is None]
+    for bodies in bounded(whole, lambda row: len(row[1])):
+        run(connection, _BODIES, bodies)
+    keep_new(connection, {request_id: row.split for request_id, row in rows.items() if row.split is not None})
 
 
 def insert_labels(connection: sqlite3.Connection, rows: Mapping[int, Row]) -> None:

@@ -17,6 +17,7 @@ from promptlayer_patch.store.connection import StoreError
 from promptlayer_patch.store.encoding import Row, Unstorable, encode
 from promptlayer_patch.store.entries import Entry
 from promptlayer_patch.store.fresh import Fresh
+from promptlayer_patch.store.repeats import Repeats
 from promptlayer_patch.store.replacing import link_to_trace, replace
 from promptlayer_patch.store.spans.encoding import COLUMNS, SpanRow, decode_span, encode_span
 from promptlayer_patch.store.sqlite import Store
@@ -89,8 +90,13 @@ class _Prepared:
     """What the request says, in 16 bytes: to find out whether it is the same, however it is kept by now."""
 
     @classmethod
-    def of(cls, one: SpanEntry, to_json: Callable[[Record], bytes]) -> _Prepared:
-        row = None if one.entry is None else encode(one.entry, to_json)
+    def of(
+        cls,
+        one: SpanEntry,
+        to_json: Callable[[Record], bytes],
+        again: Callable[[bytes], bool] | None,
+    ) -> _Prepared:
+        row = None if one.entry is None else encode(one.entry, to_json, again=again)
         return cls(encode_span(one.span), row, None if row is None else _digest(row))
 
 
@@ -107,20 +113,22 @@ class Spans:
         drop_closed: bool = False,
         close: bool = False,
         fresh: Fresh | None = None,
+        repeats: Repeats | None = None,
         to_json: Callable[[Record], bytes] = encoded,
     ) -> PutSpans:
         """Store all spans and their requests, or nothing; `close` ends their traces afterwards.
 
         Of spans with the same id the first one of a batch is taken. One that is stored already is replaced,
-        and so is its request, which keeps its id. `fresh` and `to_json` are as in `Store.add`. Raises
-        `TraceClosed` for spans of closed traces unless they are to be dropped, and `Unstorable` if one can
-        never be stored.
+        and so is its request, which keeps its id. `fresh`, `repeats` and `to_json` are as in `Store.add`.
+        Raises `TraceClosed` for spans of closed traces unless they are to be dropped, and `Unstorable` if one
+        can never be stored.
         """
         distinct: dict[tuple[str, str], SpanEntry] = {}
         for one in batch:
             distinct.setdefault((one.span.trace_id, one.span.span_id), one)
         # Before the transaction: nobody else can write as long as that lasts.
-        prepared = [_Prepared.of(one, to_json) for one in distinct.values()]
+        again = None if repeats is None else self._store.met(repeats)
+        prepared = [_Prepared.of(one, to_json, again) for one in distinct.values()]
 
         def work(connection: sqlite3.Connection, at_once: int = max(1, len(prepared))) -> PutSpans:
             with transaction(connection, "IMMEDIATE"):
@@ -211,7 +219,7 @@ def _put_span(connection: sqlite3.Connection, one: _Prepared) -> tuple[int, byte
 
 def _digest(row: Row) -> bytes:
     labels = row.tags, sorted(row.metadata.items()), row.group_id, row.prompt, row.score
-    said = sorted(row.columns.items()), row.body, labels
+    said = sorted(row.columns.items()), row.text, labels
     return hashlib.blake2b(repr(said).encode("utf-8", "surrogatepass"), digest_size=16).digest()
 
 
