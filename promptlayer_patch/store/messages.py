@@ -59,8 +59,11 @@ MESSAGES_TABLES = (
 )
 
 _CUT = b"\x01"
-_SPLIT_BODIES = insertion("split_bodies", ("request_id", "body"), instead=True)
-_DELETE_BODIES = "DELETE FROM bodies WHERE request_id IN (SELECT column1 FROM {rows})"
+_SPLIT_BODIES = insertion("split_bodies", ("request_id", "body"))
+_DELETE_BODIES = tuple(
+    f"DELETE FROM {table} WHERE request_id IN (SELECT column1 FROM {{rows}})"
+    for table in ("bodies", "split_bodies")
+)
 _USE = """
     INSERT INTO messages (digest, uses, data) SELECT * FROM {rows} WHERE column1 IS NOT NULL
     ON CONFLICT (digest) DO UPDATE SET uses = uses + excluded.uses
@@ -145,7 +148,8 @@ def joined(connection: sqlite3.Connection, body: bytes) -> bytes:
 
 def keep(connection: sqlite3.Connection, splits: Mapping[int, Split]) -> None:
     """Store bodies in parts, in place of the whole ones of these requests. To be called in a transaction."""
-    run(connection, _DELETE_BODIES, [(request_id,) for request_id in splits])
+    for statement in _DELETE_BODIES:
+        run(connection, statement, [(request_id,) for request_id in splits])
     keep_new(connection, splits)
 
 

@@ -75,6 +75,7 @@ def insertion(table: str, columns: tuple[str, ...], *, instead: bool = False) ->
     The first column is never null. A failure ends the transaction.
     """
     # With neither, SQLite would keep a copy of every page it changes, to be able to undo the statement alone.
+    # So it does with the former, too, where another column is never null either.
     verb = "INSERT OR REPLACE" if instead else "INSERT OR ROLLBACK"
     return f"{verb} INTO {table} ({', '.join(columns)}) SELECT * FROM {{rows}} WHERE column1 IS NOT NULL"
 

@@ -30,6 +30,10 @@ def replace(connection: sqlite3.Connection, request_id: int, row: Row) -> None:
     remove_body(connection, request_id)
     insert_bodies(connection, {request_id: row})
     connection.execute("DELETE FROM request_tags WHERE request_id = ?", (request_id,))
+    connection.executemany(
+        "DELETE FROM request_metadata WHERE request_id = ? AND key = ?",
+        [(request_id, key) for key in row.metadata],
+    )
     insert_labels(connection, {request_id: row})
 
 

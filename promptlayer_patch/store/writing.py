@@ -44,7 +44,7 @@ _REQUEST_TAGS = """
     INSERT OR ROLLBACK INTO request_tags (request_id, position, tag_id)
     SELECT column1, column2, tags.id FROM {rows} CROSS JOIN tags ON tags.name = column3
 """
-_METADATA = insertion("request_metadata", ("request_id", "key", "value"), instead=True)
+_METADATA = insertion("request_metadata", ("request_id", "key", "value"))
 
 
 def insert_all(connection: sqlite3.Connection, rows: Sequence[Row], fresh: Fresh | None = None) -> list[int]:
@@ -134,7 +134,7 @@ def insert_bodies(connection: sqlite3.Connection, rows: Mapping[int, Row]) -> No
 
 
 def insert_labels(connection: sqlite3.Connection, rows: Mapping[int, Row]) -> None:
-    """Write what requests say beside their columns; what has been said about them already gives way."""
+    """Write what requests say beside their columns; of their tags and metadata nothing is there yet."""
     tags = [
         (request_id, position, tag)
         for request_id, row in rows.items()
