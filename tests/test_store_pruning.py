@@ -177,6 +177,25 @@ def test_single_requests_can_be_deleted(store: Store, path: Path, tmp_path: Path
     assert_exact(store, tmp_path / "copy.db")
 
 
+def test_what_was_stored_by_who_only_adds_is_deleted_by_others(store: Store, path: Path) -> None:
+    """It asks not whether what its rows refer to is there, so it must not take that away."""
+    with closing(Store.open(path, only_adds=True)) as adding:
+        ids = fill(adding, "gone", range(1))
+        adding.catch_up()
+        for refused in (lambda: adding.delete(ids), lambda: adding.prune(JANUARY_2026 + DAY_S)):
+            with pytest.raises(StoreError, match="only adds"):
+                refused()
+    assert store.run(lambda connection: connection.execute("PRAGMA foreign_key_check").fetchall()) == []
+    assert store.delete(ids) == len(ids)
+    tables = ("requests", "bodies", "split_bodies", "request_tags", "request_metadata", "scores")
+    for table in tables:
+        assert store.run(
+            lambda connection, table=table: connection.execute(  # type: ignore[misc]
+                f"SELECT count(*) FROM {table}"
+            ).fetchone()
+        ) == (0,), table
+
+
 def test_an_index_of_an_older_version_is_no_hindrance(
     store: Store, path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

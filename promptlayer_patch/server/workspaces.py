@@ -27,7 +27,7 @@ class Workspace:
         self.path = path
         self.store = Store.open(path)
         """For writing; calls wait for one another."""
-        self.committer = Committer(Store.open(path), _log)
+        self.committer = Committer(Store.open(path, only_adds=True), _log)
         self.walks = Walks()
         self._idle: LifoQueue[Store] = LifoQueue()
 

@@ -36,8 +36,11 @@ def located(path: str | os.PathLike[str]) -> Path:
         raise StoreError(f"{os.fspath(path)} is not used: {error.strerror}") from error
 
 
-def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
-    """A connection to the store at `path`, which is created where it may be and does not exist."""
+def connect(path: Path, *, read_only: bool, only_adds: bool = False) -> sqlite3.Connection:
+    """A connection to the store at `path`, which is created where it may be and does not exist.
+
+    One that `only_adds` must not delete what other rows refer to.
+    """
     if not read_only:
         _create(path)
     elif not path.exists():
@@ -55,7 +58,7 @@ def connect(path: Path, *, read_only: bool) -> sqlite3.Connection:
             cached_statements=256,
         )
         try:
-            _prepare(connection, path, read_only)
+            _prepare(connection, path, read_only, only_adds)
         except BaseException:
             connection.close()
             raise
@@ -94,7 +97,7 @@ def _create(path: Path) -> None:
         raise kind(f"{path} cannot be created: {error.strerror}") from error
 
 
-def _prepare(connection: sqlite3.Connection, path: Path, read_only: bool) -> None:
+def _prepare(connection: sqlite3.Connection, path: Path, read_only: bool, only_adds: bool) -> None:
     # Without it, a statement that meets another process's write fails at once instead of waiting its turn.
     connection.execute(f"PRAGMA busy_timeout = {int(BUSY_TIMEOUT_S * 1000)}")
     version = _version(connection, path)
@@ -116,8 +119,9 @@ def _prepare(connection: sqlite3.Connection, path: Path, read_only: bool) -> Non
     connection.execute("PRAGMA wal_autocheckpoint = 4000")
     # Without it, the write-ahead log stays as large as it ever was, after one long reader or one big import.
     connection.execute("PRAGMA journal_size_limit = 67108864")
-    # Without it, SQLite ignores REFERENCES: deleting a request would leave its body and tags behind.
-    connection.execute("PRAGMA foreign_keys = ON")
+    # Without it, SQLite ignores REFERENCES: deleting a request would leave its body and tags behind. With
+    # it, a statement of many rows looks up what each refers to, and keeps a copy of every page it changes.
+    connection.execute(f"PRAGMA foreign_keys = {'OFF' if only_adds else 'ON'}")
     if version < len(MIGRATIONS):
         migrate(connection)
     # Without it, a statement of many rows writes what it would need to be undone, which is what the requests

@@ -45,26 +45,28 @@ class Store:
     trying again later makes sense.
     """
 
-    def __init__(self, path: Path, *, read_only: bool) -> None:
+    def __init__(self, path: Path, *, read_only: bool, only_adds: bool) -> None:
         self.path = path
         self._read_only = read_only
+        self._only_adds = only_adds
         self._lock = threading.Lock()
         self._connection: sqlite3.Connection | None = None
         self._closed = False
         _stores.add(weakref.ref(self, _stores.discard))
         with self._lock:  # and so not while the process is forked
-            self._connection = connect(path, read_only=read_only)
+            self._connection = self._connect()
 
     @classmethod
-    def open(cls, path: str | os.PathLike[str], *, read_only: bool = False) -> Store:
+    def open(cls, path: str | os.PathLike[str], *, read_only: bool = False, only_adds: bool = False) -> Store:
         """Open the store at `path`.
 
-        What is missing, file or directory, is created for this user alone, unless `read_only`.
+        What is missing, file or directory, is created for this user alone, unless `read_only`. One that
+        `only_adds` is quicker at it, and refuses to delete requests.
         """
         if not os.fspath(path):
             raise StoreError("the path of the local store is empty")
         # So that a link to a file that does not exist yet creates that file with our modes.
-        return cls(located(path), read_only=read_only)
+        return cls(located(path), read_only=read_only, only_adds=only_adds)
 
     def add(
         self,
@@ -213,6 +215,7 @@ class Store:
         """Delete these requests and leave no trace of them in the file; how many there were."""
         from promptlayer_patch.store.pruning import delete
 
+        self._refuse_to_delete()
         return delete(self, request_ids)
 
     def prune(self, older_than: float, progress: Callable[[int, int], None] | None = None) -> Pruned:
@@ -223,6 +226,7 @@ class Store:
         """
         from promptlayer_patch.store.pruning import prune
 
+        self._refuse_to_delete()
         return prune(self, older_than, progress)
 
     def backup(
@@ -245,8 +249,17 @@ class Store:
             if self._closed:
                 raise StoreError(f"{self.path} is closed")
             if self._connection is None:
-                self._connection = connect(self.path, read_only=self._read_only)
+                self._connection = self._connect()
             return work(self._connection)
+
+    def _refuse_to_delete(self) -> None:
+        if self._only_adds:
+            raise StoreError(
+                "requests cannot be deleted by what only adds: all that refers to them would stay"
+            )
+
+    def _connect(self) -> sqlite3.Connection:
+        return connect(self.path, read_only=self._read_only, only_adds=self._only_adds)
 
     def _disconnect(self) -> None:
         connection, self._connection = self._connection, None
