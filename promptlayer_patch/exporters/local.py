@@ -55,7 +55,7 @@ class LocalExporter:
 
         try:
             if self._store is None:
-                self._store = Store.open(self.path)
+                self._store = Store.open(self.path, only_adds=True)
             # Not compressed: in the program that is recorded it would take as long as all else, and the
             # interpreter from its threads.
             return [Delivered(request_id) for request_id in self._store.add(batch, compress=False)]
@@ -76,7 +76,7 @@ class LocalExporter:
 
         try:
             if self._store is None:
-                self._store = Store.open(self.path)
+                self._store = Store.open(self.path, only_adds=True)
             if self._store.annotate(annotation.request_id or 0, annotation.content):
                 return Delivered(annotation.request_id)
             return Rejected("the local store has no such request")
