@@ -61,7 +61,7 @@ PACKAGES: dict[str, tuple[str, ...]] = {
         "opentelemetry-exporter-otlp-proto-http",
         "opentelemetry-instrumentation-openai-v2",
         # Newer ones lack a module that it imports.
-        "opentelemetry-util-genai<1.1",
+        "opentelemetry-util-genai<=1.0b0",
     ),
     "openinference": (
         "openai",
