@@ -98,6 +98,7 @@ def test_what_was_said_is_taken_away_again_by_keyboard(
             buttons = about(page, part).get_by_role("button", name=re.compile(f"^Take .* {names} "))
             expect(buttons.first).to_be_visible()
             for left in range(buttons.count() - 1, -1, -1):
+                page.wait_for_load_state()  # without script each is a page of its own, still on its way
                 buttons.first.focus()
                 page.keyboard.press("Enter")
                 expect(buttons).to_have_count(left)
