@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sqlite3
 import threading
 import weakref
@@ -11,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from promptlayer_patch._guard import warn_once
+from promptlayer_patch._imports import around_forks
 from promptlayer_patch._outbox import database
 from promptlayer_patch._outbox.database import (
     APPLICATION_ID,
@@ -225,9 +225,4 @@ def _after_fork_in_child() -> None:
     _open_files.clear()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_before_fork,
-        after_in_parent=_after_fork_in_parent,
-        after_in_child=_after_fork_in_child,
-    )
+around_forks(_before_fork, _after_fork_in_parent, _after_fork_in_child)

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from promptlayer_patch._encoding import encoded
+from promptlayer_patch._imports import around_forks
 from promptlayer_patch._query import And, Cursor, Filter, Query
 from promptlayer_patch.annotations import Content
 from promptlayer_patch.records import Record
@@ -305,9 +306,4 @@ def _after_fork_in_child() -> None:
             store._after_fork_in_child()
 
 
-if hasattr(os, "register_at_fork"):
-    os.register_at_fork(
-        before=_before_fork,
-        after_in_parent=_after_fork_in_parent,
-        after_in_child=_after_fork_in_child,
-    )
+around_forks(_before_fork, _after_fork_in_parent, _after_fork_in_child)
