@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections.abc import Iterator
 from textwrap import dedent
@@ -10,7 +11,7 @@ import pytest
 
 from promptlayer_patch.demo.standin import StandIn
 from tests.support.fake_promptlayer import SILENCE, FakePromptLayer, nobody_listening, refused
-from tests.support.programs import Ended, asking, run_program
+from tests.support.programs import FORKS, Ended, asking, printed, run_program
 
 GENEROUSLY_S = 20.0
 """More than a loaded machine needs to start Python, import openai and end; less than any endless wait."""
@@ -252,3 +253,31 @@ def test_a_disk_that_does_not_answer_does_not_hold_up_the_end(promptlayer: FakeP
     )
     assert ended.code == 0
     assert "1 records were not delivered" in ended.err
+
+
+_IMPORTING_WHILE_FORKING = """
+import os, threading
+from promptlayer_patch._imports import around_forks, importing
+
+told, begun, forking = [], threading.Event(), threading.Event()
+os.register_at_fork(before=forking.set)  # called before ours, which waits for the import
+
+def work():
+    with importing():
+        begun.set()
+        forking.wait(10)
+        around_forks(*(lambda word=word: told.append(word) for word in ("before", "parent", "child")))
+
+threading.Thread(target=work).start()
+begun.wait(10)
+pid = os.fork()
+if not pid:
+    os._exit(told != ["before", "child"])
+print(os.waitpid(pid, 0)[1], told)
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="no forks here")
+def test_a_fork_that_waits_for_an_import_heeds_what_the_import_brings() -> None:
+    """What is imported may have locks of its own, which must not be held by another thread meanwhile."""
+    assert printed(_IMPORTING_WHILE_FORKING, options=FORKS) == ["0 ['before', 'parent']"]
