@@ -654,6 +654,24 @@ def test_a_chunk_that_is_no_json_adds_nothing_to_those_it_resembles(broken: str)
     assert fold_stream(body).response["choices"][0]["message"]["content"] == "abcdef"
 
 
+@pytest.mark.parametrize("known", [0, 3])
+def test_a_delta_that_has_a_response_as_well_adds_no_text(known: int) -> None:
+    """Of the two, the response is what is kept, however little it says."""
+    delta = {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "a"}
+    events = [delta] * known + [{**delta, "response": {}}] * 3
+    body = "".join(f"data: {json.dumps(event)}\n\n" for event in events).encode()
+    output = fold_stream(body).response["output"]
+    assert [part["text"] for item in output for part in item["content"]] == ["a" * known] * bool(known)
+
+
+@pytest.mark.parametrize("index", [[1], {}, "0", 1.5, None, True])
+def test_a_delta_of_an_odd_item_is_no_trouble(index: Any) -> None:
+    first = {"type": "response.output_text.delta", "output_index": 0, "content_index": 0, "delta": "a"}
+    events = [first, *[{**first, "output_index": index}] * 3, first]
+    body = "".join(f"data: {json.dumps(event)}\n\n" for event in events).encode()
+    assert fold_stream(body).response["output"][0]["content"][0]["text"] == "aa"
+
+
 @pytest.mark.parametrize("size", [1, 3_000])
 def test_of_chunks_that_repeat_each_other_few_are_decoded(size: int) -> None:
     """Else a stream takes the worker, and with it the program's other threads, several times as long."""

@@ -283,9 +283,11 @@ class Worker:
         none of them has to wake it, which takes the caller longer than all else.
         """
         while True:
+            now = time.monotonic()
+            self._spent.expire(
+                now
+            )  # not under the lock: callers need it, and to free megabytes takes a while
             with self._lock:
-                now = time.monotonic()
-                self._spent.expire(now)
                 self._backlog.call_back(everything=self._ending)
                 if queued := self._backlog.queued():
                     if queued >= self._batch or self._urgent or self._ending or now >= self.rhythm.next_at:

@@ -49,7 +49,7 @@ class ResponsesFold:
 
     def text_alone(self, name: str, data: dict[str, Any]) -> Alone | None:
         """What an event adds, if that is nothing but text."""
-        delta, said = data.get("delta"), {key for key, value in data.items() if value or value == 0}
+        delta, said = data.get("delta"), {key for key, value in data.items() if value not in (None, [])}
         if not name.endswith(".delta") or not isinstance(delta, str) or not said <= _OF_DELTAS:
             return None
         return Alone("delta", delta, ("obfuscation", "sequence_number"), (name, data))
@@ -58,7 +58,8 @@ class ResponsesFold:
         """What adds more texts after such a one, if there is some already."""
         name, data = alone.where
         index = data.get("output_index")
-        text = self._items[index].growing(name, data) if isinstance(index, int) else None
+        item = self._items.get(index) if isinstance(index, int) else None
+        text = None if item is None else item.growing(name, data)
         return text.parts.extend if isinstance(text, Pieces) else None
 
     def response(self) -> dict[str, Any]:
