@@ -14,13 +14,15 @@ UNINSTALLED = "promptlayer_patch was uninstalled"
 class Installation:
     """From an `install()` to its `uninstall()`; a call belongs to the one it began in."""
 
-    __slots__ = ("_made", "is_on", "only_asked", "options", "over", "pipeline")
+    __slots__ = ("_made", "is_on", "is_ready", "only_asked", "options", "over", "pipeline")
 
     def __init__(
         self, options: Options | None = None, *, is_on: bool = False, only_asked: bool = False
     ) -> None:
         self.options = options if options is not None else {}
         self.is_on = is_on
+        self.is_ready = False
+        """Whether what it patches is patched too, which takes its time after it is on."""
         self.only_asked = only_asked
         self.pipeline: Pipeline | None = None
         """Opened when it is first needed."""
@@ -44,4 +46,5 @@ class Installation:
     def end(self, reason: str) -> Pipeline | None:
         """Take no call any more that began in it; its pipeline, if it was opened, which is not closed."""
         pipeline, self.pipeline, self.is_on, self.over = self.pipeline, None, False, reason
+        self.is_ready = False
         return pipeline

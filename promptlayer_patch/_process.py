@@ -78,6 +78,16 @@ class Process:
     def _settings(self) -> Settings:
         return self.now.settings
 
+    def prepare(self) -> None:
+        """Have something installed, and what it patches patched, whoever else is just about to see to it."""
+        if self.now.is_ready:
+            return
+        from promptlayer_patch._imports import importing
+
+        with self._lock, importing():
+            if not self.now.is_on:
+                self.install(checked_options(read_options()), only_asked=True)
+
     def install(self, options: Options, *, only_asked: bool = False) -> None:
         with self._lock:
             now, before = self.now, self.pipeline
@@ -94,6 +104,7 @@ class Process:
                 quietly("preparing the end", at_the_end_of_a_multiprocessing_child, self, end)
                 self._at_exit = True
             self._start()
+            now.is_ready = True
             if self.opens is opened and options.get("send", True):
                 quietly("saying where records go", say_where, options)
         if before is not None:
@@ -124,6 +135,7 @@ class Process:
             self.now, self.opens = now, opens
             if now.is_on:
                 self._start()
+                now.is_ready = True
             else:
                 self._stop()
         return before
@@ -212,6 +224,7 @@ class Process:
             patcher.apply()
 
     def _in_forked_child(self) -> None:
+        self._lock = threading.RLock()  # a thread that is not here may have held it
         util = sys.modules.get("multiprocessing.util")
         if util is not None and self._at_exit:
             quietly("forking", at_the_end_of_a_forked_child, util, self, type(self)._end)
@@ -246,8 +259,7 @@ def is_undecided() -> bool:
 
 def prepare() -> None:
     """Get ready to record what is asked for (`_asking`), by the environment, if nothing is installed."""
-    if not process.now.is_on:
-        process.install(checked_options(read_options()), only_asked=True)
+    process.prepare()
 
 
 def submit(record: Record, receipt: Receipt) -> None:

@@ -105,6 +105,32 @@ def test_openai_may_be_imported_later(promptlayer: FakePromptLayer) -> None:
     assert printed(OPENAI_LATER) == ["501"]
 
 
+ALL_AT_ONCE = """
+import threading
+from promptlayer_patch._asking import asking
+from tests.support.wire import MODEL, Wire
+
+client, together, calls = Wire().client(), threading.Barrier(8), []
+
+def ask():
+    together.wait()
+    with asking() as own:
+        client.chat.completions.create(model=MODEL, messages=[])
+    calls.append(own)
+
+threads = [threading.Thread(target=ask) for _ in range(8)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print(*sorted(own.request_id() for own in calls), sep="\\n")
+"""
+
+
+def test_the_first_calls_may_come_from_many_threads_at_once(promptlayer: FakePromptLayer) -> None:
+    assert printed(ALL_AT_ONCE) == [str(number) for number in range(501, 509)]
+
+
 # Records that others have made
 
 
@@ -146,7 +172,9 @@ def test_a_record_of_others_may_be_suppressed_or_not_sampled(sink: MemoryExporte
     assert sink.records == []
 
 
-@pytest.mark.parametrize("name", ["_asking._prepare", "_process.prepare", "_scope.asked"])
+@pytest.mark.parametrize(
+    "name", ["_asking._prepare", "_process.prepare", "_process.Process.prepare", "_scope.asked"]
+)
 def test_a_fault_in_looking_for_what_asks_is_not_noticed(
     promptlayer: FakePromptLayer, caplog: pytest.LogCaptureFixture, name: str
 ) -> None:

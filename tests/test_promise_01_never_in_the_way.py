@@ -350,6 +350,7 @@ NOT_REACHED = {
         "_scope.asking",
         "_scope.asked",
         "_process.prepare",
+        "_process.Process.prepare",
         "_intake.submit",
         "_process.submit",
         "_process.Process.submit",
