@@ -49,10 +49,11 @@ MESSAGES_TABLES = (
     )
     """,
     # Not made shorter where they are: most of the pages would stay as they are, half empty. Moved, they leave
-    # pages to what is stored next.
+    # pages to what is stored next. In the order in which they come, which is that of the ends of the calls:
+    # by their beginnings, nearly each would belong on another page.
     """
     CREATE TABLE split_bodies (
-        request_id INTEGER PRIMARY KEY REFERENCES requests ON DELETE CASCADE,
+        request_id INTEGER NOT NULL UNIQUE REFERENCES requests ON DELETE CASCADE,
         body BLOB NOT NULL
     )
     """,

@@ -122,9 +122,12 @@ def _clean(store: Store) -> None:
 
 
 def _delete_unused(connection: sqlite3.Connection) -> None:
-    connection.execute(
-        "DELETE FROM tags WHERE NOT EXISTS (SELECT 1 FROM request_tags WHERE tag_id = tags.id)"
-    )
+    # Or each tag would be looked for among those of all requests once more.
+    connection.execute("PRAGMA foreign_keys = OFF")
+    try:
+        connection.execute("DELETE FROM tags WHERE id NOT IN (SELECT tag_id FROM request_tags)")
+    finally:
+        connection.execute("PRAGMA foreign_keys = ON")
     connection.execute(
         "DELETE FROM closed_traces WHERE NOT EXISTS"
         " (SELECT 1 FROM spans WHERE spans.trace_id = closed_traces.trace_id)"

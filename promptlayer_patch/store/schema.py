@@ -99,9 +99,10 @@ _ANNOTATIONS = (
 )
 
 _SERVED = (
-    # Whoever looks for metadata asks full-text search, or the rows of a request. It took as much writing as
-    # all other tables of a new request together: every value belongs on another page.
+    # Whoever looks for metadata or tags asks full-text search, or the rows of a request. These indexes took
+    # more writing than all other tables of a new request: every value belongs on another page.
     "DROP INDEX request_metadata_by_value",
+    "DROP INDEX request_tags_by_tag",
     # What PromptLayer's protocol says of a request beside the record.
     "ALTER TABLE requests ADD COLUMN pl_status TEXT",
     "ALTER TABLE requests ADD COLUMN pl_error_type TEXT",

@@ -11,6 +11,7 @@ from promptlayer_patch.store.charting.charts import Charts
 from promptlayer_patch.store.charting.rollups import Dimension
 from promptlayer_patch.store.charting.source import Source
 from promptlayer_patch.store.charting.totals import Totals
+from promptlayer_patch.store.indexing.facets import token
 from promptlayer_patch.store.searching.limits import TIME_LIMIT_S, time_limit
 from promptlayer_patch.store.transaction import transaction
 
@@ -26,8 +27,7 @@ LOOKED_AT_MOST = 200
 _NEWEST = f"""
     SELECT max(started_at), count(*), sum(coalesce(pl_status = 'ERROR', error_type IS NOT NULL))
     FROM (
-        SELECT request_id AS id FROM request_tags WHERE tag_id = (SELECT tags.id FROM tags WHERE name = ?)
-        ORDER BY id DESC LIMIT {LOOKED_AT_MOST}
+        SELECT rowid AS id FROM documents WHERE documents MATCH ? ORDER BY rowid DESC LIMIT {LOOKED_AT_MOST}
     ) CROSS JOIN requests ON requests.request_id = id
 """
 
@@ -99,5 +99,7 @@ def _by_tag(source: Source) -> dict[str, Totals]:
 
 
 def _use(connection: sqlite3.Connection, name: str, uses: int, lately: Mapping[str, Totals]) -> TagUse:
-    last_used_at, looked_at, errors = connection.execute(_NEWEST, (name,)).fetchone()
+    last_used_at, looked_at, errors = connection.execute(
+        _NEWEST, (f"facets:{token('tags', name)}",)
+    ).fetchone()
     return TagUse(name, uses, last_used_at, looked_at, errors or 0, lately.get(name, Totals()))
