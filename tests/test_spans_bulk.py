@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -144,6 +146,42 @@ def test_any_fields_make_a_span_or_are_refused(fields: dict[str, Any]) -> None:
         read(**fields)
     except BadSpan:
         pass
+
+
+SECRET = "sk-proj-" + "a1B2c3D4e5F6" * 4
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        {"name": SECRET},
+        {"status_message": f"refused: {SECRET}"},
+        {"trace_state": SECRET},
+        {"resource": {"service.name": SECRET}},
+        {"attributes": {"list": ["a", {"deep": SECRET}]}},
+        {"attributes": {"json": json.dumps([{"arguments": json.dumps({"api_key": "plain"})}])}},
+        {"attributes": {"Access-Token": "plain"}},
+        {"events": (Event("e", 5, {"text": SECRET}),)},
+        {"links": (Link("0" * 32, "0" * 16, {"text": SECRET}),)},
+    ],
+)
+def test_a_secret_is_found_wherever_a_span_has_it(said: dict[str, Any]) -> None:
+    span = replace(read(attributes={"text": "How do I brush my teeth?"}), **said)
+    told = repr(scrubbed_span(span))
+    assert "a1B2c3D4" not in told
+    assert "plain" not in told
+    assert "***" in told
+
+
+def test_a_span_without_secrets_stays_what_it_is() -> None:
+    messages = json.dumps([{"role": "user", "content": "Who has the key? 谁", "name": None}])
+    span = read(attributes={"gen_ai.input.messages": messages, "tokens": [1, 2.5, None, True]})
+    assert scrubbed_span(span) is span
+
+
+def test_what_json_cannot_say_is_looked_at_too() -> None:
+    span = replace(read(), attributes={"text": SECRET, "of no kind": {1, 2}})
+    assert scrubbed_span(span).attributes["text"] == "***"
 
 
 def test_secrets_do_not_stay_in_spans() -> None:

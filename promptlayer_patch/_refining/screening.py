@@ -23,8 +23,12 @@ _WIDENED = 12
 _WIDENS = 6
 """One byte of JSON is at most so many as `json.dumps` writes it: a letter as its number, a float in full."""
 
-# A quote of JSON, or one in a string of JSON in a string of JSON, behind the last letters of a name.
-_KEY_END = re.compile(rb'"(?<=(?:[eE][yntYNT]|[oO][nN]|[^"]\\)")(?:[\s\x80-\xff]|\\u....|\\[bfnrt])*:')
+# A quote of JSON, or one in a string of JSON, behind the last letters of a name; one of JSON in a string of
+# JSON in a string of JSON, or deeper, behind anything.
+_LAST = rb"(?:[eE][yntYNT]|[oO][nN])"
+_KEY_END = re.compile(
+    rb'"(?:(?<=%b")|(?<=%b\\")|(?<=\\\\"))(?:[\s\x80-\xff]|\\u....|\\[bfnrt])*:' % (_LAST, _LAST)
+)
 _LONGEST_NAME = 3 * max(map(len, SPELLED)) + 8
 """In bytes, with letters that casefold to those of a name, and backslashes between the name and its quote."""
 

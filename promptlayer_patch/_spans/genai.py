@@ -123,8 +123,9 @@ def _response(span: Span, operation: str) -> dict[str, Any]:
 
 def _parameters(attributes: Mapping[str, Any]) -> dict[str, Any]:
     parameters: dict[str, Any] = {}
+    said = [(key, value) for key, value in attributes.items() if key.startswith(_PARAMETERS)]
     for prefix in _PARAMETERS:
-        for key, value in attributes.items():
+        for key, value in said:
             name = key[len(prefix) :]
             if key.startswith(prefix) and name and name != "model":
                 parameters.setdefault(_PARAMETER_NAMES.get(name, name), value)

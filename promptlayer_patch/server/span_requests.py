@@ -40,10 +40,10 @@ class Requests:
         request = request_of(span)
         if request is None:
             return SpanEntry(span)
-        link = _link(request.prompt)
+        record, link = request.record, _link(request.prompt)
         if link is not None:
-            link = self._exact(link) or (link if link.name else None)
-        record = scrubbed(replace(request.record, prompt=link))
+            record = replace(record, prompt=self._exact(link) or (link if link.name else None))
+        record = scrubbed(record)
         entry = Entry.of(record)
         entry = replace(entry, api_type=request.api_type, span_id=span.span_id, trace_id=span.trace_id)
         return SpanEntry(span, entry)

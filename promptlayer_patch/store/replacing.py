@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 from promptlayer_patch.store.encoding import Row
 from promptlayer_patch.store.indexing.indexer import withdraw
 from promptlayer_patch.store.messages import remove_body
+from promptlayer_patch.store.multirow import run
 from promptlayer_patch.store.writing import insert_bodies, insert_labels
 
-__all__ = ["link_to_trace", "replace"]
+__all__ = ["link_to_traces", "replace"]
 
 _DERIVED = ("cost", "cached_tokens", "thinking_tokens", "shape", "turn_count", "tool_call_count")
 """What the indexer has found out, and finds out anew."""
+_UNLINKED = """
+    SELECT request_id, column2 FROM {rows} CROSS JOIN requests ON span_id = column1
+    WHERE requests.trace_id IS NULL
+"""
 
 
 def replace(connection: sqlite3.Connection, request_id: int, row: Row) -> None:
@@ -37,18 +42,19 @@ def replace(connection: sqlite3.Connection, request_id: int, row: Row) -> None:
     insert_labels(connection, {request_id: row})
 
 
-def link_to_trace(connection: sqlite3.Connection, span_id: str, trace_id: str) -> None:
-    """Tell the requests that came before their span which trace they belong to. In a transaction."""
-    found = connection.execute(
-        "SELECT request_id FROM requests WHERE span_id = ? AND trace_id IS NULL", (span_id,)
-    ).fetchall()
-    if found:
-        request_ids = [request_id for (request_id,) in found]
-        _changing(connection, request_ids)
-        connection.executemany(
-            "UPDATE requests SET trace_id = ? WHERE request_id = ?",
-            [(trace_id, request_id) for request_id in request_ids],
-        )
+def link_to_traces(connection: sqlite3.Connection, spans: Iterable[tuple[str, str]]) -> None:
+    """Tell the requests that came before their span which trace they belong to. In a transaction.
+
+    Of each span its id and that of its trace; the first that a request names wins.
+    """
+    linked: dict[int, str] = {}
+    for request_id, trace_id in run(connection, _UNLINKED, list(dict.fromkeys(spans))):
+        linked.setdefault(request_id, trace_id)
+    _changing(connection, list(linked))
+    connection.executemany(
+        "UPDATE requests SET trace_id = ? WHERE request_id = ?",
+        [(trace_id, request_id) for request_id, trace_id in linked.items()],
+    )
 
 
 def _changing(connection: sqlite3.Connection, request_ids: Sequence[int]) -> None:

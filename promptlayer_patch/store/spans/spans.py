@@ -9,6 +9,7 @@ import uuid
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from promptlayer_patch._encoding import encoded
 from promptlayer_patch._spans.model import Span
@@ -17,8 +18,9 @@ from promptlayer_patch.store.connection import StoreError
 from promptlayer_patch.store.encoding import Row, Unstorable, encode
 from promptlayer_patch.store.entries import Entry
 from promptlayer_patch.store.fresh import Fresh
+from promptlayer_patch.store.multirow import bounded, insertion, run
 from promptlayer_patch.store.repeats import Repeats
-from promptlayer_patch.store.replacing import link_to_trace, replace
+from promptlayer_patch.store.replacing import link_to_traces, replace
 from promptlayer_patch.store.spans.encoding import COLUMNS, SpanRow, decode_span, encode_span
 from promptlayer_patch.store.sqlite import Store
 from promptlayer_patch.store.transaction import transaction
@@ -166,9 +168,15 @@ _TRACE = f"""
             AND (requests.trace_id = spans.trace_id OR requests.trace_id IS NULL)
     ), {", ".join(COLUMNS)} FROM spans WHERE trace_id = ? ORDER BY start_ns, id LIMIT ?
 """
-_KNOWN = "SELECT id, request_digest FROM spans WHERE trace_id = ? AND span_id = ?"
+_CLOSED = "SELECT trace_id FROM {rows} CROSS JOIN closed_traces ON trace_id = column1"
+_KNOWN = """
+    SELECT trace_id, span_id, id, request_digest
+    FROM {rows} CROSS JOIN spans ON span_id = column2 AND trace_id = column1
+"""
+_LAST = "SELECT coalesce(max(seq), 0) FROM sqlite_sequence WHERE name = 'spans'"
 _WRITTEN = (*COLUMNS, "request_digest")
-_INSERT = f"INSERT INTO spans ({', '.join(_WRITTEN)}) VALUES ({', '.join('?' * len(_WRITTEN))})"
+_INSERT = insertion("spans", ("id", *_WRITTEN))
+_BODY = 1 + COLUMNS.index("body")
 _UPDATE = f"UPDATE spans SET {', '.join(f'{name} = ?' for name in _WRITTEN)} WHERE id = ?"
 
 
@@ -185,7 +193,7 @@ def _put(
     if closed and not drop_closed:
         raise TraceClosed(sorted(closed))
     taken = [one for one in batch if one.span.span.trace_id not in closed]
-    numbers = [_put_span(connection, one) for one in taken]
+    numbers = _put_spans(connection, taken)
     rows = [one.request for one in taken if one.request is not None]
     groups = (rows[begin : begin + at_once] for begin in range(0, len(rows), at_once))
     given = (request_id for group in groups for request_id in insert(connection, group, fresh))
@@ -193,8 +201,8 @@ def _put(
     for one, (_, digest), request_id in zip(taken, numbers, request_ids, strict=True):
         if request_id is not None and one.request is not None and digest not in (None, one.digest):
             replace(connection, request_id, one.request)
-        for span_id in {one.span.span.span_id, one.span.logged_as}:
-            link_to_trace(connection, span_id, one.span.span.trace_id)
+    names = ((name, one.span.span) for one in taken for name in (one.span.span.span_id, one.span.logged_as))
+    link_to_traces(connection, [(name, span.trace_id) for name, span in names])
     if close:
         for trace_id in dict.fromkeys(one.span.span.trace_id for one in taken):
             _close(connection, trace_id)
@@ -206,26 +214,36 @@ def _put(
     return PutSpans(tuple(stored), rejected)
 
 
-def _put_span(connection: sqlite3.Connection, one: _Prepared) -> tuple[int, bytes | None]:
-    """Its id, and the digest of the request that was stored with it before."""
-    span = one.span.span
-    known = connection.execute(_KNOWN, (span.trace_id, span.span_id)).fetchone()
-    if known is None:
-        return int(connection.execute(_INSERT, (*one.span.values, one.digest)).lastrowid or 0), None
-    number, digest = known
-    connection.execute(_UPDATE, (*one.span.values, one.digest or digest, number))
-    return number, digest
+def _put_spans(connection: sqlite3.Connection, batch: Sequence[_Prepared]) -> list[tuple[int, bytes | None]]:
+    """Of each its id, and the digest of the request that was stored with it before."""
+    keys = [(one.span.span.trace_id, one.span.span.span_id) for one in batch]
+    known = {(trace, span): (number, digest) for trace, span, number, digest in run(connection, _KNOWN, keys)}
+    (last,) = connection.execute(_LAST).fetchone()
+    new: list[tuple[Any, ...]] = []
+    numbers = []
+    for key, one in zip(keys, batch, strict=True):
+        if key not in known:
+            known[key] = last + 1 + len(new), None
+            new.append((known[key][0], *one.span.values, one.digest))
+        else:
+            number, digest = known[key]
+            connection.execute(_UPDATE, (*one.span.values, one.digest or digest, number))
+        numbers.append(known[key])
+    for rows in bounded(new, lambda row: len(row[_BODY])):
+        run(connection, _INSERT, rows)
+    return numbers
 
 
 def _digest(row: Row) -> bytes:
     labels = row.tags, sorted(row.metadata.items()), row.group_id, row.prompt, row.score
-    said = sorted(row.columns.items()), row.text, labels
-    return hashlib.blake2b(repr(said).encode("utf-8", "surrogatepass"), digest_size=16).digest()
+    said = repr((sorted(row.columns.items()), labels)).encode("utf-8", "surrogatepass")
+    found = hashlib.blake2b(row.text, digest_size=16)
+    found.update(said)
+    return found.digest()
 
 
 def _closed(connection: sqlite3.Connection, trace_ids: Iterable[str]) -> set[str]:
-    query = "SELECT 1 FROM closed_traces WHERE trace_id = ?"
-    return {one for one in trace_ids if connection.execute(query, (one,)).fetchone() is not None}
+    return {one for (one,) in run(connection, _CLOSED, [(trace_id,) for trace_id in trace_ids])}
 
 
 def _close(connection: sqlite3.Connection, trace_id: str) -> Closure:

@@ -22,11 +22,10 @@ SPAN_TABLES = (
         status_message TEXT NOT NULL,
         request_digest BLOB,
         body BLOB NOT NULL,
-        UNIQUE (trace_id, span_id)
+        UNIQUE (span_id, trace_id)
     )
     """,
-    # For requests, which know their span and not its trace.
-    "CREATE INDEX spans_by_span ON spans (span_id, trace_id)",
+    # For requests, which know their span and not its trace, as is the constraint above.
     "CREATE INDEX spans_by_logged_as ON spans (logged_as, trace_id)",
     # Which traces began when, and when a trace began: lists of traces read no span for it.
     "CREATE INDEX spans_by_start ON spans (start_ns, trace_id)",
