@@ -284,9 +284,8 @@ class Worker:
         """
         while True:
             now = time.monotonic()
-            self._spent.expire(
-                now
-            )  # not under the lock: callers need it, and to free megabytes takes a while
+            # Not under the lock: callers need it, and to free megabytes takes a while.
+            self._spent.expire(now)
             with self._lock:
                 self._backlog.call_back(everything=self._ending)
                 if queued := self._backlog.queued():
