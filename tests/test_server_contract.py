@@ -156,6 +156,10 @@ def _bodies(endpoint: Endpoint) -> st.SearchStrategy[bytes]:
     )
 
 
+# Dots alone never arrive: whoever sends a request resolves them first, and asks for another address.
+SEGMENTS = st.just("1") | st.text(min_size=1).filter(lambda text: text not in (".", ".."))
+
+
 @pytest.mark.parametrize("endpoint", ENDPOINTS, ids=lambda endpoint: f"{endpoint.method} {endpoint.path}")
 def test_nothing_that_is_sent_makes_it_fail(endpoint: Endpoint, client: Client) -> None:
     """Any bytes, any JSON, any part of a path and any query: it answers, and never with a 500.
@@ -174,7 +178,7 @@ def test_nothing_that_is_sent_makes_it_fail(endpoint: Endpoint, client: Client) 
         body=_bodies(endpoint),
         kind=kinds,
         query=queries,
-        path=st.fixed_dictionaries({part: st.text(min_size=1) | st.just("1") for part in parts}),
+        path=st.fixed_dictionaries(dict.fromkeys(parts, SEGMENTS)),
     )
     def survives(body: bytes, kind: str, query: dict[str, Any], path: dict[str, str]) -> None:
         address = endpoint.path.format(**{name: quote(value, safe="") for name, value in path.items()})
