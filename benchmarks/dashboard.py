@@ -179,6 +179,7 @@ def pages(browser: Browser) -> Iterator[tuple[str, list[str]]]:
     yield "filters of a word", [f"/requests/facets?q={COMMON_WORD}"]
     yield "one request", [f"/requests/{one}" for one in ids]
     yield "two compared", [f"/compare?a={a}&b={b}" for a, b in pairwise(ids)]
+    yield "all tags", ["/tags"]
     yield "charts, all time", ["/charts"]
     yield "charts of a tag", [f"/charts?q={quote(f'tag:{tag}')}" for tag in TAGS[:9]]
 
