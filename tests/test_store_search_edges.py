@@ -300,6 +300,28 @@ def test_the_longest_query_that_is_taken_is_answered(store: Store) -> None:
     assert found(store, nested) == ids
 
 
+@pytest.mark.parametrize("field", ["pl_id", "record_id"])
+def test_ids_go_with_all_that_is_asked_for(store: Store, field: str) -> None:
+    entries = [
+        an_entry(name, tags=(name,), started_at=OCTOBER_2026 - number)
+        for number, name in enumerate(("one", "two", "three"))
+    ]
+    ids = fill(store, *entries)
+    known = {
+        "pl_id": [str(one) for one in ids],
+        "record_id": [entry.record.id for entry in entries],
+    }[field]
+    first, _, third = (equals(field, one) for one in known)
+    either = condition(field, Operator.ONE_OF, (known[0], known[2], "0" * 32))
+    assert found(store, first) == ids[:1]
+    assert found(store, either) == found(store, Or((third, first))) == [ids[0], ids[2]]
+    assert found(store, Or((first, equals("tags", "two")))) == ids[:2]
+    assert found(store, And((either, text("three")))) == ids[2:]
+    assert found(store, Not(either)) == ids[1:2]
+    assert found(store, Not(equals(field, "0" * 32))) == ids
+    assert found(store, Or((equals(field, "0" * 32), text("two")))) == ids[1:2]
+
+
 def test_a_text_as_long_as_may_be_is_found(store: Store) -> None:
     chinese, english = "退款政策" * 2_500, "refund policy " * 700
     ids = fill(store, an_entry(f"before {chinese} after"), an_entry(f"before {english} after"))

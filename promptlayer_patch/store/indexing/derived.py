@@ -13,7 +13,7 @@ from promptlayer_patch.store.connection import StoreError
 
 __all__ = ["VERSION", "drop", "is_current", "make"]
 
-VERSION = 1
+VERSION = 2
 """Grows with every change of what is derived from a request: its text, facets, terms or rollups. What an
 older version has put into the index, a newer one could not take out again."""
 

@@ -7,7 +7,8 @@ A token is a hash, so no tokenizer can change it and no two values fall together
     EVERY                           any request
     token(field)                    has one: for kinds WORD, WORDS and NUMBER, and for flags that are true;
                                     the same as EVERY for fields that every request has
-    token(field, value)             WORD, WORDS: has exactly this value
+    token(field, value)             WORD, WORDS: has exactly this value; not of `pl_id` and `record_id`, by
+                                    which a request is found without the index
     token(field, key, value)        NESTED: has exactly this value under the key. That there is one under it:
                                     token("metadata_keys", key), token("output_keys", path),
                                     token("input_variable_keys", name), token("score_names", name)
@@ -105,9 +106,9 @@ def described(request: Indexed) -> tuple[set[str], set[Term]]:
     for tokens, listed in _named(request):
         found.update(tokens)
         terms.update(listed)
-    for field, value in _identities(request):
-        found.add(_presence(field))
-        found.add(token(field, value))
+    if request.trace_id is not None:
+        found.add(_presence("trace_id"))
+        found.add(token("trace_id", request.trace_id))
     for field, key, number in _numbers(request):
         found.update(_of_bucket(field, key, _bucket(number)))
     if request.shape is not None:
@@ -226,14 +227,6 @@ def _sets_of(request: Indexed) -> tuple[tuple[str, Collection[str]], ...]:
         ("group", tuple(map(str, request.groups))),
         ("score_names", request.scores),
     )
-
-
-def _identities(request: Indexed) -> Iterator[tuple[str, str]]:
-    """What is different for every request, or nearly."""
-    yield "pl_id", str(request.request_id)
-    yield "record_id", request.record_id
-    if request.trace_id is not None:
-        yield "trace_id", request.trace_id
 
 
 def _numbers(request: Indexed) -> Iterator[tuple[str, str | None, float]]:

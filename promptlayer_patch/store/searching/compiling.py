@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import sqlite3
 from collections.abc import Sequence
@@ -36,6 +37,7 @@ _CONDITIONS_MOST = 500
 _EXPRESSIONS_MOST = 1_000
 _TEXTS = {"input_text": "input", "output_text": "output", "text": "{input output}"}
 
+_OF_RECORDS = "SELECT request_id FROM requests WHERE record_id IN (SELECT value FROM json_each(?))"
 _IN_FACETS = re.compile(r"\*|\b[0-9a-f]{16}\b")
 """In an expression, what the column of tokens may have, too. All else needs no columns named, which makes the
 index read a third less."""
@@ -98,8 +100,16 @@ class Compiler:
             case Operator.PREFIX:
                 return self._begun(field, writable(asked.value))
         sought = _texts(asked)
+        if field == "record_id":
+            return self._by_records(sought)
         found = _exact([token(field, one) for one in sought], columns.one_of(field, sought))
         return replace(found, model=sought[0]) if field == "engine" and len(sought) == 1 else found
+
+    def _by_records(self, record_ids: Sequence[str]) -> Plan:
+        rows = self._connection.execute(_OF_RECORDS, (json.dumps(record_ids),))
+        ids = [request_id for (request_id,) in rows]
+        alone = Sql("requests.request_id IN (SELECT value FROM json_each(?))", (json.dumps(ids),))
+        return Plan(None, alone, alone, min(ids), max(ids)) if ids else NOTHING
 
     def _begun(self, field: str, start: str) -> Plan:
         alone = columns.begins(field, start)
