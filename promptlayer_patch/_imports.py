@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import NamedTuple
 
 _FORK_WAITS_S = 5.0
@@ -52,12 +52,12 @@ def _before_fork() -> None:
 
 
 def _after_fork_in_parent() -> None:
-    for one in _around:
-        one.in_parent()
     try:
-        _lock.release()
-    except RuntimeError:
-        pass  # it took too long, and the fork went ahead
+        for one in _around:
+            one.in_parent()
+    finally:
+        with suppress(RuntimeError):  # it took too long, and the fork went ahead
+            _lock.release()
 
 
 def _after_fork_in_child() -> None:

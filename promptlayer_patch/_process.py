@@ -104,7 +104,6 @@ class Process:
                 quietly("preparing the end", at_the_end_of_a_multiprocessing_child, self, end)
                 self._at_exit = True
             self._start()
-            now.is_ready = True
             if self.opens is opened and options.get("send", True):
                 quietly("saying where records go", say_where, options)
         if before is not None:
@@ -135,7 +134,6 @@ class Process:
             self.now, self.opens = now, opens
             if now.is_on:
                 self._start()
-                now.is_ready = True
             else:
                 self._stop()
         return before
@@ -180,6 +178,7 @@ class Process:
             self._arrival.wait()
         else:
             self._switch_on(self._capture)
+        self.now.is_ready = True
 
     def _stop(self) -> None:
         quietly("uninstalling", self._arrival.forget)

@@ -6,9 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from promptlayer_patch._query import Condition, Operator
 from promptlayer_patch.store.searching.plans import Sql
-from promptlayer_patch.store.text import writable
 
 __all__ = [
     "IDENTITIES",
@@ -21,7 +19,8 @@ __all__ = [
     "grouped",
     "one_of",
     "present",
-    "request_ids",
+    "request_id_among",
+    "request_id_begins",
     "score",
 ]
 
@@ -157,10 +156,11 @@ def score(name: str, test: str, *arguments: object) -> Sql:
     return _Place("t.value", "scores", "t.name").meets(test, *arguments, key=name)
 
 
-def request_ids(asked: Condition) -> Sql:
-    """That the request id is one of those that a condition names."""
-    if asked.operator is Operator.PREFIX:
-        start = writable(asked.value)
-        return Sql("CAST(requests.request_id AS TEXT) BETWEEN ? AND ?", (start, start + "\U0010ffff"))
-    values = [writable(one) for one in (asked.value if isinstance(asked.value, tuple) else (asked.value,))]
-    return Sql("CAST(requests.request_id AS TEXT) IN (SELECT value FROM json_each(?))", (json.dumps(values),))
+def request_id_begins(start: str) -> Sql:
+    """That the request id, as text, begins with `start`."""
+    return Sql("CAST(requests.request_id AS TEXT) BETWEEN ? AND ?", (start, start + "\U0010ffff"))
+
+
+def request_id_among(ids: Sequence[int]) -> Sql:
+    """That the request id is one of these."""
+    return Sql("requests.request_id IN (SELECT value FROM json_each(?))", (json.dumps(ids),))

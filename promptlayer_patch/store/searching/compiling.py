@@ -108,9 +108,7 @@ class Compiler:
     def _by_records(self, record_ids: Sequence[str]) -> Plan:
         """By the request ids, which the table knows without the index."""
         rows = self._connection.execute(_OF_RECORDS, (json.dumps(record_ids),))
-        ids = [request_id for (request_id,) in rows]
-        alone = Sql("requests.request_id IN (SELECT value FROM json_each(?))", (json.dumps(ids),))
-        return Plan(None, alone, alone, min(ids), max(ids)) if ids else NOTHING
+        return _among([request_id for (request_id,) in rows])
 
     def _begun(self, field: str, start: str) -> Plan:
         alone = columns.begins(field, start)
@@ -181,10 +179,18 @@ def _facet(one: str) -> str:
 
 
 def _by_id(asked: Condition) -> Plan:
-    alone = columns.request_ids(asked)
-    if asked.operator in (Operator.EXISTS, Operator.PREFIX):
-        return EVERYTHING if asked.operator is Operator.EXISTS else Plan(None, alone, alone)
-    ids = [int(one) for one in _texts(asked) if one.isascii() and one.isdigit() and len(one) < 19]
+    match asked.operator:
+        case Operator.EXISTS:
+            return EVERYTHING
+        case Operator.PREFIX:
+            alone = columns.request_id_begins(writable(asked.value))
+            return Plan(None, alone, alone)
+    numbers = [one for one in _texts(asked) if one.isascii() and one.isdigit() and len(one) < 19]
+    return _among([int(one) for one in numbers if one == str(int(one))])
+
+
+def _among(ids: Sequence[int]) -> Plan:
+    alone = columns.request_id_among(ids)
     return Plan(None, alone, alone, min(ids), max(ids)) if ids else NOTHING
 
 
