@@ -26,7 +26,7 @@ from promptlayer_patch import Receipt, Record, Stats
 from promptlayer_patch._capture.call import Call
 from promptlayer_patch._delivery.lane import Lane
 from promptlayer_patch._delivery.parcels import Parcel, wait_before
-from promptlayer_patch._delivery.rhythm import Rhythm
+from promptlayer_patch._delivery.rhythm import Lingers, Rhythm
 from promptlayer_patch._delivery.turn import Turn
 from promptlayer_patch._delivery.worker import Worker
 from promptlayer_patch._guard import forget_reports
@@ -168,7 +168,7 @@ def test_what_waits_is_taken_in_batches(desks: Desks) -> None:
 @pytest.mark.parametrize("hurry", ["flush", "close", "urge", "request_id"])
 def test_a_record_waits_for_company_unless_somebody_is_in_a_hurry(desks: Desks, hurry: str) -> None:
     """With an hour of patience nothing goes out by itself, so what does was hurried."""
-    desk = desks(rhythm=(AN_HOUR_S, AN_HOUR_S))
+    desk = desks(lingers=Lingers(AN_HOUR_S, AN_HOUR_S, AN_HOUR_S))
     (receipt,) = desk.put()
     assert desk.stats.queued == 1
     match hurry:
@@ -216,14 +216,52 @@ def test_who_stands_aside_goes_on_when_the_worker_has_had_its_turn() -> None:
 
 
 def test_a_crowd_waits_longer_than_a_record_alone() -> None:
-    rhythm = Rhythm(0.004, 1000.0)
+    rhythm = Rhythm(Lingers(0.004, 1000.0, 2000.0))
     rhythm.begins(7.0)
     assert rhythm.next_at == 7.004
     for count, crowded in ((3, False), (4, True), (500_000, True), (499_999, False), (3, False)):
-        rhythm.took(count)
+        rhythm.took(count, 0)
         rhythm.delivered()
         assert rhythm.is_crowded is crowded
         assert (rhythm.next_at > time.monotonic() + 500.0) is crowded
+
+
+def test_records_wait_longer_where_the_worker_has_to_wait_for_the_interpreter() -> None:
+    rhythm = Rhythm(Lingers(5.0, 10.0, 200.0))
+    rhythm.begins(1000.0)
+    rhythm.woke(1005.0005, due=1005.0)
+    assert rhythm.next_at == 1005.0  # in time: it goes out now
+    rhythm.woke(1005.002, due=1005.0)
+    assert rhythm.next_at == 1200.0  # late: whoever was in its way is spared until then
+    rhythm.woke(1200.002, due=1200.0)
+    assert rhythm.next_at == 1200.0  # and not once more
+    rhythm.begins(2000.0)
+    assert rhythm.next_at == 2200.0
+    rhythm.woke(2200.0, due=2200.0)
+    rhythm.begins(3000.0)
+    assert rhythm.next_at == 3005.0
+
+
+def test_a_thread_that_leaves_the_worker_no_time_is_spared(desks: Desks) -> None:
+    desk = desks(lingers=Lingers(0.001, 0.001, AN_HOUR_S))
+    deadline = time.monotonic() + PATIENCE_S
+    while not desk.worker.rhythm.is_kept_out and time.monotonic() < deadline:
+        if not desk.stats.queued:
+            desk.put()
+    assert desk.worker.rhythm.is_kept_out
+    (receipt,) = desk.put()
+    assert desk.stats.queued
+    assert receipt.request_id(PATIENCE_S) == len(desk.receipts)  # whoever asks for it does not wait
+
+
+def test_a_heavy_batch_is_not_followed_by_a_longer_wait() -> None:
+    """What is kept in memory the next calls have to get anew."""
+    rhythm = Rhythm(Lingers(5.0, 10.0, 200.0))
+    rhythm.woke(1.0, due=0.0)
+    for size, longest_s in ((4_194_304, 6.0), (4_194_303, 201.0)):
+        rhythm.took(1, size)
+        rhythm.delivered()
+        assert longest_s - 2.0 < rhythm.next_at - time.monotonic() < longest_s
 
 
 def test_the_worker_waits_in_vain_but_once() -> None:
@@ -409,9 +447,9 @@ def test_a_record_that_must_wait_does_not_hold_back_its_neighbours(desks: Desks)
     assert desk.stats.delivered == 105
 
 
-def test_what_was_refused_goes_before_what_came_later(desks: Desks, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("promptlayer_patch._delivery.worker._LINGER_S", AN_HOUR_S)
-    desk = desks(Later(AN_HOUR_S, only=["call 0", "call 1"]))
+def test_what_was_refused_goes_before_what_came_later(desks: Desks) -> None:
+    patient = Lingers(AN_HOUR_S, AN_HOUR_S, AN_HOUR_S)
+    desk = desks(Later(AN_HOUR_S, only=["call 0", "call 1"]), lingers=patient)
     desk.put(2)
     desk.worker.urge()
     wait_until_refused(desk)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 from promptlayer_patch._delivery.courier import Courier
 from promptlayer_patch._delivery.parcels import Cargo, Load, Parcel, Stats
+from promptlayer_patch._delivery.rhythm import Lingers
 from promptlayer_patch._delivery.spooling import Spooling
 from promptlayer_patch._delivery.worker import Worker
 from promptlayer_patch._guard import log, quietly
@@ -18,8 +19,8 @@ from promptlayer_patch.records import Delivered, Delivery, Outcome, Record
 if TYPE_CHECKING:
     from promptlayer_patch.exporters import Exporter
 
-_COMMITS_AFTER_S = 0.004, 0.025
-"""How long a finished call waits to be committed, alone and in a crowd: what a `kill -9` may cost."""
+_COMMITS_AFTER = Lingers(alone_s=0.004, in_a_crowd_s=0.025, kept_out_s=0.025)
+"""How long a finished call waits to be committed: what a `kill -9` may cost."""
 _COMMIT_TIMEOUT_S = 1.0
 """How long the end of the process may wait for the last commit, whatever else it may not wait for."""
 
@@ -48,7 +49,7 @@ class Dispatch:
             decode,
             max_records=max_records,
             max_bytes=max_bytes,
-            rhythm=_COMMITS_AFTER_S,
+            lingers=_COMMITS_AFTER,
             rests=self._rested,
             decoded=self._expect,
         )

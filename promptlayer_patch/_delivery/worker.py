@@ -18,7 +18,7 @@ from typing import Protocol
 from promptlayer_patch._capture.call import FORKED
 from promptlayer_patch._delivery.backlog import Backlog
 from promptlayer_patch._delivery.parcels import Cargo, Load, Parcel, Stats, log_troubles, requests_first
-from promptlayer_patch._delivery.rhythm import Rhythm
+from promptlayer_patch._delivery.rhythm import Lingers, Rhythm
 from promptlayer_patch._delivery.spent import LONG, Spent
 from promptlayer_patch._delivery.turn import Turn
 from promptlayer_patch._delivery.waits import Wait
@@ -26,8 +26,8 @@ from promptlayer_patch._guard import log, quietly, report, warn_once
 from promptlayer_patch.records import Delivery, Outcome, Rejected, TryLater
 
 _BATCH = 256
-_LINGER_S, _PAUSE_S = 0.05, 0.1
-"""How long a record may wait for company, alone and in a crowd; less when somebody waits for its id."""
+_LINGERS = Lingers(alone_s=0.05, in_a_crowd_s=0.1, kept_out_s=0.25)
+"""How long a record may wait for company; less when somebody waits for its id."""
 _ENDED = "the process ended before it was delivered"
 
 
@@ -57,19 +57,17 @@ class Worker:
         *,
         max_records: int,
         max_bytes: int,
-        rhythm: tuple[float, float] = (_LINGER_S, _PAUSE_S),
+        lingers: Lingers = _LINGERS,
         batch: int = _BATCH,
         rests: Callable[[], object] = lambda: None,
         decoded: Callable[[Parcel], object] = lambda parcel: None,
     ) -> None:
-        """`rhythm` is how many seconds a record waits for company, alone and in a crowd.
-
-        `batch` is how many go together. `decoded` is told of each parcel before it is exported; `rests` is
+        """`batch` is how many go together. `decoded` is told of each parcel before it is exported; `rests` is
         called when there is nothing left to do.
         """
         self._lane = lane
         self._batch = batch
-        self._lingers = rhythm
+        self._lingers = lingers
         self._rests = rests
         self._on_decoded = decoded
         self._decode = decode
@@ -91,7 +89,7 @@ class Worker:
         self._spent = Spent()
         self._idle = True
         self._urgent = False
-        self.rhythm = Rhythm(*self._lingers)
+        self.rhythm = Rhythm(self._lingers)
         self._gave_up = False
         self._waits: list[Wait] = []
         self._delivering_here: set[int] = set()
@@ -266,7 +264,7 @@ class Worker:
         try:
             last_try = self._ending  # what is answered to a question from before is asked once more
             batch = self._backlog.take(self._batch)
-            self.rhythm.took(len(batch))
+            self.rhythm.took(len(batch), sum(parcel.size for parcel in batch))
             for part in requests_first(batch):
                 self._settle(part, self._export(part), last_try)
         except BaseException as fault:  # nobody but us runs here, and somebody may wait for this thread
@@ -306,7 +304,7 @@ class Worker:
             try:
                 self._bell.get(timeout=None if wakes_at == math.inf else max(0.0, wakes_at - now))
             except Empty:
-                pass
+                self.rhythm.woke(time.monotonic(), wakes_at)
             self._turn.begins()
 
     def _export(self, batch: Sequence[Parcel]) -> list[Delivery]:
