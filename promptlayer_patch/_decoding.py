@@ -110,9 +110,10 @@ def _response(call: Call, body: bytes | None) -> tuple[Any, bytes | None]:
     if call.result is not None:
         return _dumped(call.result), None
     if body is None:
-        if not call.output_size or call.left_out:
+        size = call.output_size or sum(map(len, call.chunks))
+        if not size or call.left_out:
             return None, None
-        return {"content_type": call.content_type, "bytes": call.output_size}, None
+        return {"content_type": call.content_type, "bytes": size}, None
     return _decoded(body)
 
 

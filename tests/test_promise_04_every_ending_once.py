@@ -827,6 +827,16 @@ class TestARawResponse:
         assert ending_of(sink) is Ending.CLOSED_EARLY
 
 
+def test_a_stream_that_says_it_is_something_else(sink: MemoryExporter, mock: Mock) -> None:
+    """The client reads events all the same; of a body that is no text the size is told."""
+    played = mock.put(script(CHAT))
+    played.headers = {"content-type": "audio/mpeg"}
+    read_it_all(Talk(mock.client(), played))
+    record = the_record(sink)
+    told = {"content_type": "audio/mpeg", "bytes": sum(map(len, played.chunks))}
+    assert (record.ending, record.response) == (Ending.COMPLETE, told)
+
+
 READERS = ("iter_bytes", "iter_text", "iter_lines")
 
 

@@ -25,7 +25,9 @@ def keep(call: Call, response: Any, kwargs: Mapping[str, Any]) -> None:
     """Keep the response; the body now if it is the caller's to have at once, else while it is read."""
     call.keep(response)
     body = getattr(response, "_content", None)
-    if body is None or kwargs.get("stream") or _is_read_later(kwargs.get("options")):
+    if kwargs.get("stream"):
+        streams.watch(response, call, is_text=True)  # the client reads events of it, whatever it says it is
+    elif body is None or _is_read_later(kwargs.get("options")):
         streams.watch(response, call)
     else:
         call.keep_body(body)

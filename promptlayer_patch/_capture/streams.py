@@ -40,10 +40,12 @@ _under_way: dict[int, weakref.ref[Watch]] = {}
 class Watch:
     """Follows one response body from the first read to the ending."""
 
-    __slots__ = ("__weakref__", "begun", "call", "tee")
+    __slots__ = ("__weakref__", "begun", "call", "is_text", "tee")
 
-    def __init__(self, call: Call) -> None:
+    def __init__(self, call: Call, is_text: bool) -> None:
         self.call = call
+        self.is_text = is_text
+        """Whether it is known to be text; else its type has to be looked at."""
         self.begun = False
         self.tee: Callable[[], Any] | None = None
         """Gives the generator that hands over the chunks, while there is one."""
@@ -58,7 +60,7 @@ class Watch:
 
     def keeper(self) -> Callable[[bytes], None]:
         """Keeps a chunk or, where it is no text, its size. Never raises."""
-        if is_text(self.call.content_type):
+        if self.is_text or is_text(self.call.content_type):
             return self.call.chunks.append
         return partial(quietly, "counting a chunk", self._count)
 
@@ -114,14 +116,17 @@ class Watch:
             call.receipt.settle(LOST)
 
 
-def watch(response: Any, call: Call) -> None:
-    """Have `call` finished by whatever becomes of the body of `response`, an unread `httpx.Response`."""
+def watch(response: Any, call: Call, *, is_text: bool = False) -> None:
+    """Have `call` finished by whatever becomes of the body of `response`, an unread `httpx.Response`.
+
+    `is_text` tells that the body is text, as far as that is known.
+    """
     base = type(response)
     subclass = _subclasses.get(base)
     if subclass is None:
         named = {key: getattr(base, key) for key in ("__module__", "__qualname__", "__doc__")}
         subclass = _subclasses[base] = type(base.__name__, (_Watched, base), {"_unwatched": base, **named})
-    response.__dict__[_KEY] = Watch(call)
+    response.__dict__[_KEY] = Watch(call, is_text)
     response.__class__ = subclass
     call.stream()
 
@@ -242,7 +247,9 @@ def _is_read_raw(response: Any) -> bool:
 
 def _closing(response: Any, by: FrameType) -> None:
     watch: Watch = response.__dict__[_KEY]
-    if "content-encoding" not in response.headers:
+    # The headers say the same, but to look there takes as long as all the rest.
+    decoder = getattr(response, "_decoder", None)
+    if type(decoder).__name__ == "IdentityDecoder" or "content-encoding" not in response.headers:
         watch.call.downloaded = response.num_bytes_downloaded
     watch.closed(by)
     _give_back(response)

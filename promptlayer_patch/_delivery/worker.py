@@ -126,7 +126,7 @@ class Worker:
         else:
             warn_once(f"dropped: {refusal}", "a record was dropped: %s", refusal)
             settle(Rejected(f"dropped: {refusal}"))
-        if parcel.size >= LONG:
+        if self._spent.bodies and parcel.size >= LONG:
             quietly("giving memory back", self._spent.give_back, parcel.size)
 
     def urge(self) -> None:
