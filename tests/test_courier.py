@@ -26,6 +26,7 @@ from promptlayer_patch import Receipt, Record, Stats
 from promptlayer_patch._delivery.circuit import Circuit
 from promptlayer_patch._delivery.dispatch import Dispatch
 from promptlayer_patch._delivery.pace import Pace
+from promptlayer_patch._delivery.rhythm import Lingers
 from promptlayer_patch._delivery.room import Room
 from promptlayer_patch._delivery.spooling import Spooling
 from promptlayer_patch._outbox import Address, OutboxDirectory
@@ -282,6 +283,45 @@ def test_records_that_always_fail_do_not_stand_before_those_that_failed_with_the
     for _ in range(10):
         office.dispatch.flush(0.02)
     assert all(receipt.done for receipt in others)
+
+
+@pytest.fixture
+def kept_out(offices: Offices, place: Path | None, monkeypatch: pytest.MonkeyPatch) -> Office:
+    """An office whose worker had to wait for the interpreter, and wakes for nothing but a flush."""
+    patient = Lingers(AN_HOUR_S, AN_HOUR_S, AN_HOUR_S)
+    monkeypatch.setattr("promptlayer_patch._delivery.dispatch._COMMITS_AFTER", patient)
+    office = offices(place)
+    office.dispatch._worker.rhythm.is_kept_out = True
+    return office
+
+
+def test_what_is_held_back_goes_out_by_itself(kept_out: Office) -> None:
+    """Whenever the worker finds no time, and nobody has to ask for it."""
+    office = kept_out
+    for wave in (1, 2, 3):
+        (receipt,) = office.put()
+        office.kept()
+        assert office.dispatch._courier._state.held_until is not None
+        wait_until(lambda waited=receipt: waited.done)
+        assert office.stats.delivered == wave
+        wait_until(lambda: office.dispatch._courier._state.held_until is None)
+
+
+@pytest.mark.parametrize("hurry", ["flush", "request_id", "close"])
+def test_what_is_held_back_does_not_wait_for_long_if_somebody_does(
+    kept_out: Office, monkeypatch: pytest.MonkeyPatch, hurry: str
+) -> None:
+    monkeypatch.setattr("promptlayer_patch._delivery.courier._LONGEST_HOLD_S", AN_HOUR_S)
+    office = kept_out
+    (receipt,) = office.put()
+    office.kept()
+    assert not receipt.done
+    match hurry:
+        case "flush":
+            assert office.dispatch.flush(PATIENCE_S)
+        case "close":
+            assert office.dispatch.close(PATIENCE_S)
+    assert receipt.request_id(PATIENCE_S) == 1
 
 
 def test_what_is_rejected_is_kept_for_a_person_to_look_at(offices: Offices, outbox: Path) -> None:

@@ -55,6 +55,12 @@ class State:
             return pause_s
         return max(pause_s, self.held_until - time.monotonic())
 
+    def is_through(self) -> None:
+        """There is nothing to send: if what had been held back was sent, what comes next may be again."""
+        with self.changed:
+            if self.held_until is not None and self.held_until <= time.monotonic():
+                self.held_until = None
+
 
 def book(
     state: State,

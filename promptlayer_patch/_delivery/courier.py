@@ -54,18 +54,19 @@ class Courier:
         self._tell(state)
 
     def hold_back(self) -> None:
-        """There is something new, and so much more is coming that delivering it would be in the way.
+        """There is something new, but delivering it would be in the way now.
 
         It waits for a `nudge`, but no longer than a second.
         """
         state = self._state
         with state.changed:
             now = time.monotonic()
+            begins = state.held_until is None
             if state.held_until is None:
                 state.held_until = now + _LONGEST_HOLD_S
-            if now < state.held_until and not state.awaited:
+            if not begins and now < state.held_until and not state.awaited:
                 return
-        self._tell(state)
+        self._tell(state)  # at the beginning, so that a sender is there when the second is over
 
     def release(self) -> None:
         """Nothing more is coming for now."""
@@ -201,6 +202,7 @@ class Courier:
             if items:
                 self._deliver(state, lane, items)
                 return True
+            state.is_through()
             pause_s = self._until_due()
         self._wait(state, news, pause_s)
         return True

@@ -136,16 +136,18 @@ class Dispatch:
             self._spooling.outcomes.settle(key, outcome)
 
     def _deliver_soon(self) -> None:
+        rhythm = self._worker.rhythm
         # Every sender needs the interpreter a dozen times for each record. A loop of calls that never wait
         # would pay for that, and leave the senders hardly any of it.
-        if self._worker.rhythm.is_crowded and not self._urged:
+        if (rhythm.is_crowded or rhythm.is_kept_out) and not self._urged:
             self._courier.hold_back()
         else:
             self._courier.nudge()
 
     def _rested(self) -> None:
-        self._urged = False
-        self._courier.release()
+        urged, self._urged = self._urged, False
+        if urged or not self._worker.rhythm.is_kept_out:
+            self._courier.release()
 
 
 class _IntoOutbox:
