@@ -19,8 +19,8 @@ from promptlayer_patch.records import Delivered, Delivery, Outcome, Record
 if TYPE_CHECKING:
     from promptlayer_patch.exporters import Exporter
 
-_COMMITS_AFTER = Lingers(alone_s=0.004, in_a_crowd_s=0.025, kept_out_s=0.025)
-"""How long a finished call waits to be committed: what a `kill -9` may cost."""
+_COMMITS_AFTER = Lingers(alone_s=0.004, in_a_crowd_s=0.025, kept_out_s=0.004)
+"""How long a finished call waits to be committed: what a `kill -9` may cost, so nobody is spared."""
 _COMMIT_TIMEOUT_S = 1.0
 """How long the end of the process may wait for the last commit, whatever else it may not wait for."""
 

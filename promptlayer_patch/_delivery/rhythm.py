@@ -64,6 +64,7 @@ class Rhythm:
 
     @property
     def _linger_s(self) -> float:
-        if self.is_kept_out and not self._is_heavy:
-            return self._lingers.kept_out_s
-        return self._lingers.in_a_crowd_s if self.is_crowded else self._lingers.alone_s
+        lingers = self._lingers
+        linger_s = lingers.in_a_crowd_s if self.is_crowded else lingers.alone_s
+        is_to_spare = self.is_kept_out and not self._is_heavy
+        return max(linger_s, lingers.kept_out_s) if is_to_spare else linger_s
