@@ -8,6 +8,8 @@ import json
 import re
 import sqlite3
 import subprocess
+import threading
+import time
 from collections.abc import Iterator
 from contextlib import closing
 from html import unescape
@@ -24,6 +26,7 @@ from promptlayer_patch.server.dashboard.requests_asking import asked
 from promptlayer_patch.server.running import Server
 from promptlayer_patch.store import Store, Total
 from tests.support.browsing import Browser, browsing, page_of
+from tests.support.fake_promptlayer import PATIENCE_S
 from tests.support.serving import client_of_another_workspace
 from tests.support.stored import fill, said
 
@@ -329,6 +332,39 @@ def test_deleting_asks_first_and_says_how_many(own: Browser, ids: list[int]) -> 
     form = {one["name"]: one["value"] for one in page.all("input", type="hidden")}
     assert own.post("/requests/delete", form).status_code == 303
     assert shown(own) == [ids[3], ids[2]]
+
+
+def traces(db: Path, word: bytes) -> bool:
+    return any(word in file.read_bytes() for file in db.parent.glob(f"{db.name}*"))
+
+
+def are_gone(db: Path, word: bytes) -> bool:
+    """Wait until nothing of it is left in the file."""
+    deadline, pause = time.monotonic() + PATIENCE_S, threading.Event()
+    while traces(db, word) and time.monotonic() < deadline:
+        pause.wait(0.02)
+    return not traces(db, word)
+
+
+def test_what_is_deleted_leaves_the_file_behind_the_answer(own_db: Path) -> None:
+    with closing(Store.open(own_db)) as store:
+        (number,) = store.add([said("What?", "That.", tags=("zyzzyva",))])
+        store.catch_up()
+    assert traces(own_db, b"zyzzyva")
+    with browsing(own_db) as own:
+        assert own.post("/requests/delete", {"id": number, "sure": "yes"}).status_code == 303
+        assert number not in shown(own)
+        assert are_gone(own_db, b"zyzzyva")
+
+
+def test_what_a_server_left_of_the_deleted_the_next_one_removes(own_db: Path) -> None:
+    with closing(Store.open(own_db)) as store:
+        (number,) = store.add([said("What?", "That.", tags=("zyzzyva",))])
+        store.catch_up()
+        store.delete([number], cleans=False)
+    assert traces(own_db, b"zyzzyva")
+    with browsing(own_db):
+        assert are_gone(own_db, b"zyzzyva")
 
 
 def test_the_form_says_how_many_requests_all_of_a_query_are(browser: Browser, ids: list[int]) -> None:

@@ -177,6 +177,45 @@ def test_single_requests_can_be_deleted(store: Store, path: Path, tmp_path: Path
     assert_exact(store, tmp_path / "copy.db")
 
 
+def test_the_traces_may_be_left_for_later(store: Store, path: Path) -> None:
+    """And whoever comes then is told by the file that they are there."""
+    gone = fill(store, "zyzzyva", range(3))
+    kept = fill(store, "quokka", range(1))
+    store.catch_up()
+    assert store.delete(gone, cleans=False) == len(gone)
+    assert found(store, EVERY) == sorted(kept, reverse=True)
+    assert b"zyzzyva" in bytes_of(path)
+    assert not store.clean(lambda: False)
+    asked: list[None] = []
+    with closing(Store.open(path)) as other:
+        assert not other.clean(lambda: asked.append(None) or len(asked) < 2)
+    with closing(Store.open(path)) as another:
+        assert another.clean(lambda: asked.append(None) or True)
+        assert b"zyzzyva" not in bytes_of(path)
+        steps = len(asked)
+        assert another.clean(lambda: asked.append(None) or True)
+    assert steps > 3
+    assert len(asked) == steps, "there was nothing left to do"
+
+
+def test_what_is_deleted_while_others_clean_is_cleaned_too(store: Store, path: Path) -> None:
+    gone, later = fill(store, "zyzzyva", range(3)), fill(store, "zyzzyva", range(3))
+    fill(store, "quokka", range(1))
+    store.catch_up()
+    store.delete(gone, cleans=False)
+    steps: list[int] = []
+
+    def goes_on() -> bool:
+        steps.append(len(steps))
+        if steps[-1] == 2:
+            with closing(Store.open(path)) as other:
+                other.delete(later, cleans=False)
+        return True
+
+    assert store.clean(goes_on)
+    assert b"zyzzyva" not in bytes_of(path)
+
+
 def test_what_was_stored_by_who_only_adds_is_deleted_by_others(store: Store, path: Path) -> None:
     """It asks not whether what its rows refer to is there, so it must not take that away."""
     with closing(Store.open(path, only_adds=True)) as adding:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from queue import Empty, LifoQueue
 
+from promptlayer_patch.server.cleaning import Cleaner
 from promptlayer_patch.server.committing import Committer
 from promptlayer_patch.server.walks import Walks
 from promptlayer_patch.store import Store, StoreError
@@ -20,14 +21,16 @@ log = logging.getLogger("promptlayer_patch.server")
 
 
 class Workspace:
-    """One store: a writer, a thread that commits and indexes, and readers as they are needed."""
+    """One store: a writer, a thread that commits and indexes, another that cleans, and readers as needed."""
 
     def __init__(self, number: int, path: Path) -> None:
         self.id = number
         self.path = path
         self.store = Store.open(path)
         """For writing; calls wait for one another."""
-        self.committer = Committer(Store.open(path, only_adds=True), _log)
+        self.committer = Committer(Store.open(path, only_adds=True), _cannot_index)
+        self._cleaner = Cleaner(path, _cannot_clean)
+        self._cleaner.begin()  # a server before may have been stopped amid it
         self.walks = Walks()
         self._idle: LifoQueue[Store] = LifoQueue()
 
@@ -43,8 +46,14 @@ class Workspace:
         finally:
             self._idle.put(store)
 
+    def delete(self, request_ids: Iterable[int]) -> None:
+        """Delete these requests; their last traces in the file go while others are answered."""
+        self.store.delete(request_ids, cleans=False)
+        self._cleaner.begin()
+
     def close(self) -> None:
         """Commit what was accepted, and let go of the file."""
+        self._cleaner.close()
         self.committer.close()
         self.store.close()
         while not self._idle.empty():
@@ -74,5 +83,9 @@ class Workspaces:
             self._open.clear()
 
 
-def _log(trouble: StoreError) -> None:
+def _cannot_index(trouble: StoreError) -> None:
     log.warning("requests are stored, but cannot be searched: %s", trouble)
+
+
+def _cannot_clean(trouble: StoreError) -> None:
+    log.warning("deleted requests have left traces in the file, which the next start removes: %s", trouble)

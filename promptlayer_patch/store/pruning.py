@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,13 +19,14 @@ from promptlayer_patch.store.writing import first_id
 if TYPE_CHECKING:
     from promptlayer_patch.store.sqlite import Store
 
-__all__ = ["Pruned", "delete", "prune"]
+__all__ = ["Pruned", "clean", "delete", "prune"]
 
 _BATCH = 200
 """Requests in one transaction, so that other writers are kept waiting for some 50 ms."""
 _MERGE_PAGES = 256
 _VACUUM_PAGES = 1024
 _INCREMENTAL = 2
+_NOTE = "uncleaned"
 _TRIES = 5
 """To empty the write-ahead log; each waits for readers as long as the busy timeout is."""
 
@@ -54,16 +55,35 @@ def prune(store: Store, older_than: float, progress: Callable[[int, int], None] 
             progress(done, max(done, total))
     while store.run(partial(_delete_spans, older_than=older_than)):
         pass
-    _clean(store)
+    clean(store)
     return Pruned(done, max(0, before - _size(store.path)))
 
 
 def delete(store: Store, request_ids: Iterable[int]) -> int:
-    """Delete these requests and leave no trace of them in the file; how many there were."""
+    """Delete these requests; how many there were. Their traces in the file are for `clean` to remove."""
     ids = sorted(set(request_ids))
-    done = sum(_forget_all(store, ids[at : at + _BATCH]) for at in range(0, len(ids), _BATCH))
-    _clean(store)
-    return done
+    return sum(_forget_all(store, ids[at : at + _BATCH]) for at in range(0, len(ids), _BATCH))
+
+
+def clean(store: Store, goes_on: Callable[[], bool] = lambda: True) -> bool:
+    """Remove what is left of deleted requests where nobody looks, and what only they needed.
+
+    `goes_on` is asked between the steps. False if it said no, or others read for too long: then there is more
+    to do.
+    """
+    while (deletion := store.run(_latest_deletion)) is not None:
+        if not all(goes_on() for _ in _steps(store)):
+            return False
+        if not any(store.run(_empty_log) for _ in range(_TRIES)):
+            warn_once(
+                "write-ahead log",
+                "others have read the store for so long that its write-ahead log could not be emptied: what "
+                "was deleted is in it until they are done and somebody writes",
+            )
+            return False
+        store.run(partial(_note_clean, deletion=deletion))
+        store.run(_empty_log)  # once more, and of this note alone: a small file stays one
+    return True
 
 
 def _forget_all(store: Store, request_ids: Sequence[int]) -> int:
@@ -82,7 +102,29 @@ def _forget(connection: sqlite3.Connection, request_ids: Sequence[int]) -> int:
         connection.execute(f"DELETE FROM unindexed WHERE request_id IN ({marks})", request_ids)
         # Labels go along with it, as their tables say.
         gone = connection.execute(f"DELETE FROM requests WHERE request_id IN ({marks})", request_ids)
+        _note_deletion(connection)
         return gone.rowcount
+
+
+def _note_deletion(connection: sqlite3.Connection) -> None:
+    """Note that there is something to clean, for whoever goes on after a crash."""
+    # Here, for a file of a version in which nobody made notes.
+    connection.execute(f"CREATE TABLE IF NOT EXISTS {_NOTE} (deletion INTEGER NOT NULL)")
+    connection.execute(f"DELETE FROM {_NOTE}")
+    # Another number each time: what is deleted while somebody cleans may have escaped that.
+    connection.execute(f"INSERT INTO {_NOTE} VALUES (random())")
+
+
+def _latest_deletion(connection: sqlite3.Connection) -> int | None:
+    """The number of the latest deletion that nobody has cleaned up after."""
+    if connection.execute("SELECT 1 FROM sqlite_master WHERE name = ?", (_NOTE,)).fetchone() is None:
+        return None
+    found = connection.execute(f"SELECT deletion FROM {_NOTE}").fetchone()
+    return None if found is None else int(found[0])
+
+
+def _note_clean(connection: sqlite3.Connection, deletion: int) -> None:
+    connection.execute(f"DELETE FROM {_NOTE} WHERE deletion = ?", (deletion,))
 
 
 def _count(connection: sqlite3.Connection, end: int) -> int:
@@ -98,27 +140,27 @@ def _oldest(connection: sqlite3.Connection, end: int) -> list[int]:
 
 def _delete_spans(connection: sqlite3.Connection, older_than: float) -> int:
     """Delete some of the spans that began before, and say how many those were."""
-    return connection.execute(
-        "DELETE FROM spans WHERE id IN (SELECT id FROM spans WHERE start_ns < ? LIMIT ?)",
-        (int(older_than * 1e9), _BATCH),
-    ).rowcount
+    with transaction(connection, "IMMEDIATE"):
+        gone = connection.execute(
+            "DELETE FROM spans WHERE id IN (SELECT id FROM spans WHERE start_ns < ? LIMIT ?)",
+            (int(older_than * 1e9), _BATCH),
+        ).rowcount
+        if gone:
+            _note_deletion(connection)
+    return gone
 
 
-def _clean(store: Store) -> None:
-    """Remove what only the deleted needed, and what is left of them where nobody looks."""
+def _steps(store: Store) -> Iterator[None]:
+    """Clean, a step at a time: others may write between any two of them."""
     store.run(_delete_unused)
+    yield
     pages = -_MERGE_PAGES  # negative to begin with: then all parts of the index are merged, old and new
     while store.run(partial(_merge, pages=pages)):
+        yield
         pages = _MERGE_PAGES
     store.run(_make_shrinkable)
     while store.run(_shrink):
-        pass
-    if not any(store.run(_empty_log) for _ in range(_TRIES)):
-        warn_once(
-            "write-ahead log",
-            "others have read the store for so long that its write-ahead log could not be emptied: what was "
-            "deleted is in it until they are done and somebody writes",
-        )
+        yield
 
 
 def _delete_unused(connection: sqlite3.Connection) -> None:

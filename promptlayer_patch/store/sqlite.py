@@ -212,12 +212,29 @@ class Store:
 
         return tag(self, request_ids, add, remove)
 
-    def delete(self, request_ids: Iterable[int]) -> int:
-        """Delete these requests and leave no trace of them in the file; how many there were."""
-        from promptlayer_patch.store.pruning import delete
+    def delete(self, request_ids: Iterable[int], *, cleans: bool = True) -> int:
+        """Delete these requests and leave no trace of them in the file; how many there were.
+
+        In a large store the traces take a while. With `cleans` false they are left to `clean`.
+        """
+        from promptlayer_patch.store.pruning import clean, delete
 
         self._refuse_to_delete()
-        return delete(self, request_ids)
+        count = delete(self, request_ids)
+        if cleans:
+            clean(self)
+        return count
+
+    def clean(self, goes_on: Callable[[], bool] = lambda: True) -> bool:
+        """Remove the traces of what was deleted, if there are any left in the file.
+
+        `goes_on` is asked every now and then. False if it said no, or others read for too long: then there is
+        more to do.
+        """
+        from promptlayer_patch.store.pruning import clean
+
+        self._refuse_to_delete()
+        return clean(self, goes_on)
 
     def prune(self, older_than: float, progress: Callable[[int, int], None] | None = None) -> Pruned:
         """Delete what began before `older_than`, in seconds since the epoch, and leave no trace of it.

@@ -83,7 +83,7 @@ def _delete(call: Call[DeleteBody, None]) -> Answer:
             {"section": "Requests", "ids": ids, "count": len(ids), "most": _MOST, "q": call.body.q},
             title="Delete requests",
         )
-    call.workspace.store.delete(ids)
+    call.workspace.delete(ids)
     return _back(call.workspace, call.body, len(ids))
 
 
