@@ -231,9 +231,9 @@ def test_records_wait_longer_where_the_worker_has_to_wait_for_the_interpreter() 
     rhythm.begins(1000.0)
     rhythm.woke(1005.0005, due=1005.0)
     assert rhythm.next_at == 1005.0  # in time: it goes out now
-    rhythm.woke(1005.002, due=1005.0)
+    rhythm.woke(1005.1, due=1005.0)
     assert rhythm.next_at == 1200.0  # late: whoever was in its way is spared until then
-    rhythm.woke(1200.002, due=1200.0)
+    rhythm.woke(1200.1, due=1200.0)
     assert rhythm.next_at == 1200.0  # and not once more
     rhythm.begins(2000.0)
     assert rhythm.next_at == 2200.0

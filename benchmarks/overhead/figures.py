@@ -14,6 +14,7 @@ _ADDED = {
     "call": "added us",
     "cpu": "caller's CPU, undisturbed, added us",
     "process": "process CPU added us",
+    "flushed": "with the flush, added us",
     "first": "first chunk added us",
     "chunk": "a chunk added us",
     "end": "end added us",

@@ -28,11 +28,16 @@ def _of_calls(kind: str, bar: float | None = None, times: float | None = None) -
         Row(f"{kind}: x bare", 3, times),
         Row(f"{kind}: p99 us"),
         Row(f"{kind}: caller's CPU, undisturbed, added us", 1, compared=True),
+        _flushed(kind),
     )
 
 
 def _process(kind: str, bar: float | None = None) -> Row:
     return Row(f"{kind}: process CPU added us", 0, bar, ("local:",), compared=True)
+
+
+def _flushed(kind: str) -> Row:
+    return Row(f"{kind}: with the flush, added us", 0, compared=True)
 
 
 def _arrived(kind: str) -> Row:
@@ -59,6 +64,7 @@ ROWS: tuple[Row, ...] = (
     Row("stream-500: a chunk added us", 2, 0.5, compared=True),
     Row("stream-500: end added us", 1, 50, compared=True),
     Row("stream-500: x bare", 3),
+    _flushed("stream-500"),
     _process("stream-500"),
     _arrived("stream-500"),
     Row("start: import and install ms", 1, 15, compared=True),

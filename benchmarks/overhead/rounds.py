@@ -76,7 +76,8 @@ def _block(process: Process, kind: str, sink: str, measured: dict[str, Blocks], 
         # What else runs on the machine spoils caches, and only ever adds: least in the fastest tenth.
         undisturbed = sorted(times)[len(times) // 10]
         blocks.add(name, undisturbed if name == "cpu" else statistics.median(times))
-    blocks.add("process", answer["process"])
+    for name in ("process", "flushed"):
+        blocks.add(name, answer[name])
     blocks.p99.append(sorted(answer["times"]["call"])[int(len(answer["times"]["call"]) * 0.99) - 1])
     blocks.calls += calls
     blocks.arrived += seen

@@ -40,12 +40,13 @@ class Worker:
 
     def _block(self, kind: str, calls: int, first: int) -> dict[str, Any]:
         """A block of calls, and all the work that it makes in the background."""
-        process = time.process_time_ns()
+        process, began = time.process_time_ns(), time.perf_counter_ns()
         block = self._caller.block(kind, calls, first)
         self._ready.flush()
+        took = time.perf_counter_ns() - began
         self._come_to_rest()
         process = time.process_time_ns() - process
-        return {"times": block.times, "process": process / calls}
+        return {"times": block.times, "process": process / calls, "flushed": took / calls}
 
     def _burst(self, calls: int, first: int, within_s: float) -> dict[str, Any]:
         """Calls without a flush, for so long at most."""

@@ -6,8 +6,9 @@ import time
 from typing import NamedTuple
 
 _CROWD_PER_S, _STILL_ONE_PER_S = 1000, 500
-_LATE_S = 0.001
-"""Who wakes so much later than it wanted to has waited for the interpreter."""
+_LATE_S = 0.002 + time.get_clock_info("monotonic").resolution
+"""Who wakes so much later than it wanted to has waited for the interpreter: nobody gives that up before 5 ms
+are over. By a coarse clock, as Windows has one, everybody is late."""
 _HEAVY = 4 * 1024 * 1024
 """Bytes of a batch that had better be free for the next calls."""
 
