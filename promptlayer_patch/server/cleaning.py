@@ -1,4 +1,4 @@
-"""Taking what was deleted out of the file, behind the answers: of a large store that takes half a minute."""
+"""Taking what was deleted out of the file, behind the answers: of a large store that takes minutes."""
 
 from __future__ import annotations
 
