@@ -247,6 +247,10 @@ NOT_REACHED = {
         "_delivery.parcels.PendingAnnotation.lighten",
     ),
     "in a loop that never waits: tests/test_worker.py": ("_delivery.turn.Turn.stand_aside",),
+    "when the worker wakes by itself, or soon after long bodies were delivered: tests/test_worker.py": (
+        "_delivery.rhythm.Rhythm.woke",
+        "_delivery.spent.Spent.give_back",
+    ),
     "of calls that are not sampled: tests/test_what_is_kept.py": ("_sampling.*", "_intake._is_kept_error"),
     "a method that the user calls, and not openai's": (
         "_scope.scope.*",

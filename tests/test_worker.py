@@ -435,6 +435,38 @@ def test_an_asked_for_wait_is_waited(desks: Desks) -> None:
     assert second - first >= 0.1
 
 
+def test_a_record_that_was_asked_for_and_refused_is_tried_again_by_itself(desks: Desks) -> None:
+    """Before its next batch would have been due, and with nobody else who wakes the worker."""
+    desk = desks(Later(0.01, times=3), lingers=Lingers(0.2, 0.2, 0.2))
+    (receipt,) = desk.put()
+    assert receipt.request_id(PATIENCE_S) == 1
+    assert desk.stats == Stats(recorded=1, delivered=1, retried=3)
+
+
+@pytest.mark.parametrize("place", ["rhythm.Rhythm.woke", "spent.Spent.give_back"])
+def test_a_fault_where_no_program_comes_by_for_certain_costs_nothing(
+    desks: Desks, monkeypatch: pytest.MonkeyPatch, place: str
+) -> None:
+    reached = threading.Event()
+
+    def fails(*_: object) -> None:
+        reached.set()
+        raise LookupError(place)
+
+    monkeypatch.setattr(f"promptlayer_patch._delivery.{place}", fails)
+    desk = desks(lingers=Lingers(0.001, 0.001, 0.001))
+    desk.worker._spent.bodies.append(b"long")
+    deadline = time.monotonic() + PATIENCE_S
+    while not reached.wait(0.01) and time.monotonic() < deadline:
+        desk.put(size=10_000)
+    assert reached.is_set()
+    receipts = desk.put(3)
+    assert desk.worker.flush(PATIENCE_S)
+    assert all(receipt.done for receipt in receipts)
+    assert balances(desk.stats)
+    assert desk.stats.dropped == 0
+
+
 def test_a_record_that_must_wait_does_not_hold_back_its_neighbours(desks: Desks) -> None:
     desk = desks(Later(AN_HOUR_S, only=["call 1", "call 70"]))
     desk.put(100)

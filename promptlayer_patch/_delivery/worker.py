@@ -287,6 +287,7 @@ class Worker:
             with self._lock:
                 self._backlog.call_back(everything=self._ending)
                 if queued := self._backlog.queued():
+                    self._idle = False  # what was refused before is due again, and not all at once
                     if queued >= self._batch or self._urgent or self._ending or now >= self.rhythm.next_at:
                         return True
                 elif self._closing:
@@ -304,7 +305,7 @@ class Worker:
             try:
                 self._bell.get(timeout=None if wakes_at == math.inf else max(0.0, wakes_at - now))
             except Empty:
-                self.rhythm.woke(time.monotonic(), wakes_at)
+                quietly("taking the time", self.rhythm.woke, time.monotonic(), wakes_at)
             self._turn.begins()
 
     def _export(self, batch: Sequence[Parcel]) -> list[Delivery]:
