@@ -55,8 +55,8 @@ class State:
             return pause_s
         return max(pause_s, self.held_until - time.monotonic())
 
-    def is_through(self) -> None:
-        """There is nothing to send: if what had been held back was sent, what comes next may be again."""
+    def end_hold(self) -> None:
+        """There is nothing to send: a hold that is over may be followed by another."""
         with self.changed:
             if self.held_until is not None and self.held_until <= time.monotonic():
                 self.held_until = None

@@ -61,12 +61,11 @@ class Courier:
         state = self._state
         with state.changed:
             now = time.monotonic()
-            begins = state.held_until is None
-            if state.held_until is None:
+            if state.held_until is None:  # told at once, so that a sender is there when the second is over
                 state.held_until = now + _LONGEST_HOLD_S
-            if not begins and now < state.held_until and not state.awaited:
+            elif now < state.held_until and not state.awaited:
                 return
-        self._tell(state)  # at the beginning, so that a sender is there when the second is over
+        self._tell(state)
 
     def release(self) -> None:
         """Nothing more is coming for now."""
@@ -202,7 +201,7 @@ class Courier:
             if items:
                 self._deliver(state, lane, items)
                 return True
-            state.is_through()
+            state.end_hold()
             pause_s = self._until_due()
         self._wait(state, news, pause_s)
         return True

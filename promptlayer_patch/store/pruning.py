@@ -27,6 +27,7 @@ _MERGE_PAGES = 256
 _VACUUM_PAGES = 1024
 _INCREMENTAL = 2
 _NOTE = "uncleaned"
+"""The table in which a deletion notes that it has left traces."""
 _TRIES = 5
 """To empty the write-ahead log; each waits for readers as long as the busy timeout is."""
 
